@@ -1,0 +1,76 @@
+"""What happened at the venue, kept for assertions: every request, every order event."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRecord:
+    """One REST request and how it was answered. `at_ns` is venue time."""
+
+    at_ns: int
+    method: str
+    path: str
+    query: str
+    body: Any
+    status: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRecord:
+    """One order event as emitted by matching, before any fault touched it."""
+
+    at_ns: int
+    event: dict[str, Any]
+
+
+class Record:
+    """Keep the newest `capacity` records, oldest dropped first; write all to `path` when given."""
+
+    def __init__(self, *, capacity: int = 100_000, path: Path | None = None) -> None:
+        self._kept: deque[RequestRecord | EventRecord] = deque(maxlen=capacity)
+        self._file = path.open("a", encoding="utf-8") if path else None
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __iter__(self) -> Iterator[RequestRecord | EventRecord]:
+        return iter(self._kept)
+
+    def add(self, entry: RequestRecord | EventRecord) -> None:
+        """Keep one entry, counting the one it pushes out."""
+        self.dropped += len(self._kept) == self._kept.maxlen
+        self._kept.append(entry)
+        if self._file:
+            self._file.write(json.dumps(asdict(entry), default=str) + "\n")
+
+    def requests(self, method: str | None = None, path: str | None = None) -> list[RequestRecord]:
+        """Return the kept requests, oldest first, of one method and path when asked."""
+        return [
+            entry
+            for entry in self._kept
+            if isinstance(entry, RequestRecord)
+            and method in (None, entry.method)
+            and path in (None, entry.path)
+        ]
+
+    def events(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """Return the kept order events, oldest first, of one kind when asked."""
+        return [
+            entry.event
+            for entry in self._kept
+            if isinstance(entry, EventRecord) and kind in (None, entry.event["event"])
+        ]
+
+    def close(self) -> None:
+        """Close the file, if there is one."""
+        if self._file:
+            self._file.close()
+            self._file = None
