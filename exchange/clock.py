@@ -1,7 +1,5 @@
 """The exchange's own time: an origin of its choice, at a speed of its choice."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

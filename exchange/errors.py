@@ -4,8 +4,6 @@ Each body was recorded by third parties (the project's protocol notes, section 3
 docstring says otherwise. One code covers many refusals, so clients must read the message too.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 BAD_INPUT = 40010001

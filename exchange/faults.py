@@ -1,7 +1,5 @@
 """The seam for things going wrong on purpose: what a fault plan may touch."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """What happened at the venue, kept for assertions: every request, every order event."""
 
-from __future__ import annotations
-
 import json
 from collections import deque
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ The market player calls `on_quote`, `on_trade` and `set_status` as its events pl
 and the order stream stand on the other side. Everything is synchronous and single-threaded.
 """
 
-from __future__ import annotations
-
 import hmac
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -71,7 +69,7 @@ class Venue:
         """Return the latest print of a listed symbol, None before the first."""
         return self._books[symbol].trade
 
-    def on_quote(  # noqa: PLR0913 -- the hot path: a record per tick would double its cost
+    def on_quote(
         self, symbol: str, bid: float, bid_size: float, ask: float, ask_size: float, ts_ns: int
     ) -> None:
         """Take the new best bid and offer of a symbol and match what it can."""

@@ -1,7 +1,5 @@
 """One symbol at the venue: its latest quote and trade, and whether it is halted."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

@@ -1,7 +1,5 @@
 """What the venue lists: one record a symbol, with the increments its orders must respect."""
 
-from __future__ import annotations
-
 import uuid
 from dataclasses import dataclass
 from decimal import Decimal
