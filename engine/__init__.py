@@ -1,0 +1,1 @@
+"""Run the loop: dispatcher, limiter, gateway, exits, reconciliation, session, under one clock."""

@@ -1,0 +1,204 @@
+"""Name what a person may ask of the engine, and what it answers: the face that HTTP and the CLI see.
+
+The engine runs headless. `api/` holds a `Controls` and nothing else of it, and adds no logic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Protocol
+
+from domain.account import Account
+from domain.errors import AutoHedgeError
+from domain.market import AssetClass, Instrument
+from domain.orders import Order
+from domain.records import Record
+from domain.risk import TradingState
+
+
+class SessionState(StrEnum):
+    """Whether feeds, dispatcher and runs are alive; orders and exits are the guard's matter."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+
+
+class ProtectedBy(StrEnum):
+    """Who would close a position at its stop."""
+
+    VENUE = "venue"
+    ENGINE = "engine"
+    NONE = "none"
+
+
+class ControlRefused(AutoHedgeError):
+    """What was asked cannot be done in this state; `code` and `remedy` say why and what can."""
+
+    code = "CONTROL_REFUSED"
+
+
+class UnknownSymbol(AutoHedgeError):
+    """The symbol is not one that this bot trades."""
+
+    code = "SYMBOL_NOT_ALLOWED"
+
+
+class Notice(Record, frozen=True):
+    """One line for the operator: what happened, when, and what to do."""
+
+    code: str
+    message: str
+    ts: str
+    symbol: str | None = None
+
+
+class SymbolStatus(Record, frozen=True):
+    """How one symbol stands. `quote_age_s` is none before the first quote."""
+
+    symbol: str
+    asset_class: AssetClass
+    label: str
+    bars: int
+    is_warm: bool
+    is_stale: bool
+    is_halted: bool
+    is_reducing: bool
+    session: str
+    quote_age_s: float | None
+    bid: float | None
+    ask: float | None
+    last_price: float | None
+    last_decision_at: str | None
+
+
+class Status(Record, frozen=True):
+    """The whole of the bot at one glance; the body of `/status`, `/start` and `/stop`."""
+
+    session: SessionState
+    trading: TradingState
+    trading_code: str
+    trading_reason: str
+    mode: str
+    analyst: str
+    feed: str
+    is_reconciled: bool
+    is_journal_up: bool
+    is_order_stream_up: bool
+    is_feed_up: bool
+    started_at: str | None
+    slots: int
+    slots_busy: int
+    tickets_waiting: int
+    decisions: int
+    orders_working: int
+    positions_open: int
+    equity: Decimal | None
+    day_pnl: Decimal | None
+    model_cost_usd: Decimal
+    clock_skew_s: float | None
+    symbols: tuple[SymbolStatus, ...]
+    notices: tuple[Notice, ...]
+
+
+class PositionView(Record, frozen=True):
+    """A position with what protects it. `is_ours` is false for foreign holdings."""
+
+    symbol: str
+    quantity: Decimal
+    average_price: Decimal
+    market_price: Decimal | None
+    market_value: Decimal | None
+    unrealized_pnl: Decimal
+    is_ours: bool
+    protected_by: ProtectedBy
+    stop_price: Decimal | None = None
+    target_price: Decimal | None = None
+    opened_at: str | None = None
+    is_dust: bool = False
+
+
+class AccountView(Record, frozen=True):
+    """The account as the engine sees it, with its age and what today brought."""
+
+    account: Account
+    age_s: float
+    day_pnl: Decimal
+    realized_pnl: Decimal
+    exposure: Decimal
+    reserved: Decimal
+    peak_equity: Decimal
+    drawdown: Decimal
+
+
+class TicketView(Record, frozen=True):
+    """A place in the queue for one run."""
+
+    id: str
+    symbol: str
+    reason: str
+    priority: str
+    ts: str
+
+
+class Controls(Protocol):
+    """What HTTP and the command line may ask. Every control is journaled with its actor."""
+
+    async def start(self, *, actor: str, reason: str = "") -> Status:
+        """Run the session; idempotent. Raises `ControlRefused` naming `/resume` when halted."""
+        ...
+
+    async def stop(self, *, actor: str, reason: str = "") -> Status:
+        """End the session, cancel working entries, keep protection; idempotent."""
+        ...
+
+    async def halt(self, *, actor: str, reason: str = "") -> Status:
+        """Forbid entries and cancel working ones; protection stays."""
+        ...
+
+    async def resume(self, *, actor: str, code: str, reason: str = "") -> Status:
+        """Raise trading to active; `code` must be the reason it was lowered for."""
+        ...
+
+    async def flatten(
+        self, *, actor: str, reason: str = "", account_wide: bool = False
+    ) -> Sequence[PositionView]:
+        """Halt, cancel, close our positions, verify flat; returns what is left."""
+        ...
+
+    async def cancel_all(
+        self, *, actor: str, reason: str = "", protective: bool = False
+    ) -> Sequence[Order]:
+        """Cancel working entries; with `protective` every order of ours, which halts."""
+        ...
+
+    async def decide(self, symbol: str, *, actor: str) -> TicketView:
+        """Queue an operator's run. Raises `UnknownSymbol` or `ControlRefused`."""
+        ...
+
+    def status(self) -> Status:
+        """Return the whole at a glance."""
+        ...
+
+    def account(self) -> AccountView | None:
+        """Return the account, or none before the venue first answered."""
+        ...
+
+    def positions(self) -> Sequence[PositionView]:
+        """Return open positions, ours and foreign."""
+        ...
+
+    def working_orders(self) -> Sequence[Order]:
+        """Return our orders that may still fill."""
+        ...
+
+    async def assets(self, asset_class: AssetClass | None = None) -> Sequence[Instrument]:
+        """Return what the venue trades."""
+        ...
+
+    def reader(self) -> Any:
+        """Return the journal's reader (`journal.reader`), for lists and stories."""
+        ...

@@ -1,0 +1,1 @@
+"""Send, follow, protect and reconcile orders: the only way to a broker."""
