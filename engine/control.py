@@ -1,4 +1,4 @@
-"""Name what a person may ask of the engine, and what it answers: the face that HTTP and the CLI see.
+"""Name what a person may ask of the engine and what it answers: the face HTTP and the CLI see.
 
 The engine runs headless. `api/` holds a `Controls` and nothing else of it, and adds no logic.
 """

@@ -1,0 +1,100 @@
+"""Say what protects a position: the plan of an entry, and the protective order it asks for.
+
+Pure: a plan is a function of the entry that opened the position, so a restart finds it again in
+the journal, and the same position always asks for the same order.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from domain.market import AssetClass, Instrument
+from domain.orders import Leg, OrderClass, OrderRequest, OrderType, Side, TimeInForce
+from domain.pricing import floor_quantity, round_price
+from domain.records import Record, format_ns
+
+_STOP_COLLAR = Decimal("0.01")
+"""How far below its trigger a stop limit may sell: crypto has no plain stop (ALPACA 3.3)."""
+
+_VALID_NS = 60 * 1_000_000_000
+
+
+class Plan(Record, frozen=True):
+    """What closes a position: a stop, perhaps a target, and the origin both are named after."""
+
+    origin: str
+    symbol: str
+    side: Side
+    """The side that opened the position."""
+    stop: Decimal
+    target: Decimal | None
+    opened_at: str
+
+
+def plan_of(entry: OrderRequest, opened_at: str) -> Plan | None:
+    """Return the plan an entry carries; none for an order that opens nothing."""
+    if entry.leg is not Leg.ENTRY or entry.stop_loss is None:
+        return None
+    return Plan(
+        origin=entry.decision_id,
+        symbol=entry.symbol,
+        side=entry.side,
+        stop=entry.stop_loss,
+        target=entry.take_profit,
+        opened_at=opened_at,
+    )
+
+
+def is_whole(quantity: Decimal) -> bool:
+    """Tell whether a quantity is in whole units: only such stock orders may be GTC or complex."""
+    return quantity == quantity.to_integral_value()
+
+
+def stop_request(
+    plan: Plan, quantity: Decimal, instrument: Instrument, *, client_order_id: str, now_ns: int
+) -> OrderRequest:
+    """Render the resting protection of `quantity` (positive) at the venue.
+
+    Crypto: a GTC stop limit. Whole shares: a GTC OCO with the target, or a GTC stop without one.
+    Fractional shares: a DAY stop, the only kind the venue takes (DESIGN, Protection).
+    """
+    exit_side = plan.side.opposite
+    common = {
+        "decision_id": plan.origin,
+        "leg": Leg.STOP,
+        "symbol": plan.symbol,
+        "side": exit_side,
+        "quantity": quantity,
+        "reference_price": plan.stop,
+        "valid_until": format_ns(now_ns + _VALID_NS),
+        "client_order_id": client_order_id,
+    }
+    if instrument.asset_class is AssetClass.CRYPTO:
+        return OrderRequest(
+            **common,
+            order_type=OrderType.STOP_LIMIT,
+            time_in_force=TimeInForce.GTC,
+            stop_price=plan.stop,
+            limit_price=round_price(plan.stop * (1 - _STOP_COLLAR), instrument, "down"),
+        )
+    if is_whole(quantity) and plan.target is not None:
+        return OrderRequest(
+            **common,
+            order_type=OrderType.LIMIT,
+            time_in_force=TimeInForce.GTC,
+            order_class=OrderClass.OCO,
+            limit_price=plan.target,
+            stop_loss=plan.stop,
+            take_profit=plan.target,
+        )
+    return OrderRequest(
+        **common,
+        order_type=OrderType.STOP,
+        time_in_force=TimeInForce.GTC if is_whole(quantity) else TimeInForce.DAY,
+        stop_price=plan.stop,
+    )
+
+
+def sellable(quantity: Decimal, instrument: Instrument) -> Decimal:
+    """Return the part of a holding that an order can carry: what is left below a lot is dust."""
+    return floor_quantity(abs(quantity), instrument)
