@@ -1,0 +1,1 @@
+"""Control: HTTP, the command line, settings, Studio, and the one place where parts meet."""

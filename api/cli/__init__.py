@@ -1,0 +1,5 @@
+"""The `autohedge` command."""
+
+from api.cli.main import main
+
+__all__ = ["main"]

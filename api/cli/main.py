@@ -1,0 +1,172 @@
+"""Name the commands and give every failure one line, a remedy and an exit code.
+
+Exit codes: 0 well, 1 a finding or a failed threshold, 2 settings, 3 unreachable, 4 journal,
+130 interrupted. Commands import what they need when they run, so `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from domain.errors import (
+    AutoHedgeError,
+    BrokerError,
+    ConfigError,
+    FeedError,
+    JournalError,
+)
+
+app = typer.Typer(
+    name="autohedge",
+    help="Trade Alpaca with argued, replayable, audited decisions of language models.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Exit(IntEnum):
+    """What the shell is told."""
+
+    WELL = 0
+    FINDING = 1
+    SETTINGS = 2
+    UNREACHABLE = 3
+    JOURNAL = 4
+    INTERRUPTED = 130
+
+
+def exit_code_of(error: AutoHedgeError) -> Exit:
+    """Map our error tree onto exit codes."""
+    match error:
+        case ConfigError():
+            return Exit.SETTINGS
+        case JournalError():
+            return Exit.JOURNAL
+        case FeedError() | BrokerError():
+            return Exit.UNREACHABLE
+        case _:
+            return Exit.FINDING
+
+
+def main() -> None:
+    """Run the command line; the console script."""
+    sys.exit(run(app))
+
+
+def run(command: Callable[[], None]) -> int:
+    """Run a command and turn what it raises into one line and an exit code."""
+    try:
+        command()
+    except AutoHedgeError as error:
+        err.print(f"{error.code}: {error.line}", style="red", markup=False)
+        return exit_code_of(error)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else Exit.FINDING
+    return Exit.WELL
+
+
+@app.command()
+def demo(
+    port: Annotated[int | None, typer.Option(help="Port of HTTP (default: PORT, 3000).")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the made-up markets.")] = 7,
+    symbols: Annotated[int, typer.Option(help="How many symbols to trade.")] = 4,
+) -> None:
+    """Trade a local market with no key and no account: exchange, bot and HTTP."""
+    from api.cli.demo import run_demo
+
+    run_demo(port=port, seed=seed, symbols=symbols)
+
+
+@app.command(name="run")
+def run_bot(
+    *,
+    watch: Annotated[bool, typer.Option(help="Simulate orders; none leaves.")] = False,
+    live: Annotated[
+        bool, typer.Option(help="Trade real money (LIVE_TRADING must say so).")
+    ] = False,
+    start: Annotated[bool, typer.Option(help="Start the session at once.")] = False,
+) -> None:
+    """Serve HTTP and trade Alpaca paper (or live) when told to start."""
+    from api.cli.run import serve
+
+    serve(watch=watch, live=live, start=start)
+
+
+@app.command()
+def exchange(
+    tape: Annotated[Path | None, typer.Option(help="Play this tape.")] = None,
+    bars: Annotated[Path | None, typer.Option(help="Play these CSV bars.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the made-up markets.")] = 7,
+    speed: Annotated[float, typer.Option(help="Times real speed.")] = 1.0,
+    port: Annotated[int, typer.Option(help="REST port; streams take the next one.")] = 8900,
+    symbols: Annotated[int, typer.Option(help="How many made-up symbols.")] = 4,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the addresses as JSON.")] = False,
+) -> None:
+    """Run the local Alpaca alone: any client of Alpaca can be pointed at it."""
+    from api.cli.exchange import ExchangeOptions, run_exchange
+
+    run_exchange(
+        ExchangeOptions(
+            tape=tape, bars=bars, seed=seed, speed=speed, port=port, symbols=symbols, json=as_json
+        )
+    )
+
+
+@app.command()
+def record(
+    to: Annotated[Path, typer.Argument(help="The tape to write (.tape.zst).")],
+    seconds: Annotated[float | None, typer.Option(help="Stop after so long.")] = None,
+) -> None:
+    """Record the live stream of TRADING_SYMBOLS to a tape."""
+    from api.cli.tapes import record_tape
+
+    record_tape(to, seconds=seconds)
+
+
+@app.command()
+def replay(
+    window: Annotated[Path | None, typer.Argument(help="A window file.")] = None,
+    decision: Annotated[str | None, typer.Option(help="A journaled decision's id.")] = None,
+    analyst: Annotated[str, typer.Option(help="rules, recorded, llm or local.")] = "",
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the decision as JSON.")] = False,
+) -> None:
+    """Run a window through the graph again; with --decision compare to the byte."""
+    from api.cli.replay import run_replay
+
+    run_replay(window=window, decision=decision, analyst=analyst, as_json=as_json)
+
+
+@app.command()
+def doctor(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Check keys, clock, feed, model endpoint and database, and say what to do."""
+    from api.cli.doctor import run_doctor
+
+    run_doctor(as_json=as_json)
+
+
+@app.command()
+def report(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Print what the journal knows: decisions, denials, orders, fills, profit, model cost."""
+    from api.cli.report import run_report
+
+    run_report(as_json=as_json)
