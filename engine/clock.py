@@ -1,0 +1,143 @@
+"""Tell the time three ways: as it is, scaled to a venue's, and by hand.
+
+Event time (bars, sessions, ages, cool-downs) comes from one of these; deadlines of network and
+model stay wall time whatever the scale, so those who bound them ask a `LiveClock`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import time
+from collections.abc import Callable
+from itertools import count
+
+from domain.records import NS_PER_S
+
+_SETTLE_PASSES = 16
+
+
+class LiveClock:
+    """Tell wall time; monotonic nanoseconds come from the system's monotonic clock."""
+
+    __slots__ = ()
+
+    def now_ns(self) -> int:
+        """Return UTC nanoseconds."""
+        return time.time_ns()
+
+    def monotonic_ns(self) -> int:
+        """Return nanoseconds that never go back."""
+        return time.monotonic_ns()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait so many seconds."""
+        await asyncio.sleep(max(0.0, seconds))
+
+
+class ScaledClock:
+    """Tell a venue's time that runs `speed` times as fast as the wall's.
+
+    `now` is the venue's own clock, in this process; for a venue elsewhere see `from_origin`.
+    """
+
+    __slots__ = ("_monotonic", "_now", "_speed", "_started")
+
+    def __init__(
+        self,
+        now: Callable[[], int],
+        *,
+        speed: float,
+        monotonic: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        if speed <= 0:
+            raise ValueError(f"speed is {speed}: time can only run forward")
+        self._now = now
+        self._speed = speed
+        self._monotonic = monotonic
+        self._started = monotonic()
+
+    @classmethod
+    def from_origin(
+        cls,
+        origin_ns: int,
+        *,
+        speed: float,
+        monotonic: Callable[[], int] = time.monotonic_ns,
+    ) -> ScaledClock:
+        """Run from `origin_ns` (what the venue's `/v2/clock` said) as of this call."""
+        started = monotonic()
+
+        def now() -> int:
+            return origin_ns + int((monotonic() - started) * speed)
+
+        return cls(now, speed=speed, monotonic=monotonic)
+
+    def now_ns(self) -> int:
+        """Return the venue's UTC nanoseconds."""
+        return self._now()
+
+    def monotonic_ns(self) -> int:
+        """Return scaled nanoseconds that never go back, from 0 at construction."""
+        return int((self._monotonic() - self._started) * self._speed)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait so many seconds of venue time."""
+        await asyncio.sleep(max(0.0, seconds) / self._speed)
+
+
+class ManualClock:
+    """Stand still until told to move: time for tests and for engines that play history.
+
+    Sleepers wake in the order of their deadlines, each with the clock standing at its own.
+    """
+
+    __slots__ = ("_now", "_origin", "_sequence", "_sleepers")
+
+    def __init__(self, now_ns: int = 1_700_000_000 * NS_PER_S) -> None:
+        self._now = self._origin = now_ns
+        self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._sequence = count()
+
+    def now_ns(self) -> int:
+        """Return the UTC nanoseconds it stands at."""
+        return self._now
+
+    def monotonic_ns(self) -> int:
+        """Return nanoseconds since construction."""
+        return self._now - self._origin
+
+    @property
+    def sleepers(self) -> int:
+        """Return how many tasks wait for time to move."""
+        return sum(not future.done() for _, _, future in self._sleepers)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until the clock has been advanced by so many seconds."""
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        future = asyncio.get_running_loop().create_future()
+        deadline = self._now + round(seconds * NS_PER_S)
+        heapq.heappush(self._sleepers, (deadline, next(self._sequence), future))
+        await future
+
+    async def advance(self, seconds: float) -> None:
+        """Move time on, letting every woken task run before time moves past its deadline."""
+        await settle()
+        target = self._now + round(seconds * NS_PER_S)
+        while self._sleepers and self._sleepers[0][0] <= target:
+            deadline, _, future = heapq.heappop(self._sleepers)
+            if future.done():
+                continue
+            self._now = max(self._now, deadline)
+            future.set_result(None)
+            await settle()
+        self._now = target
+        await settle()
+
+
+async def settle() -> None:
+    """Let tasks that are ready run, and those that they wake: a bounded number of loop passes."""
+    for _ in range(_SETTLE_PASSES):
+        await asyncio.sleep(0)

@@ -1,0 +1,107 @@
+"""Clocks: wall, scaled to a venue, and by hand."""
+
+import asyncio
+import time
+
+import pytest
+
+from domain.ports import Clock
+from engine.clock import LiveClock, ManualClock, ScaledClock
+
+S = 1_000_000_000
+
+
+def test_every_clock_speaks_the_ports_protocol() -> None:
+    """What the engine is given is interchangeable."""
+    clocks: list[Clock] = [LiveClock(), ScaledClock(lambda: 0, speed=2.0), ManualClock()]
+    assert all(clock.now_ns() >= 0 for clock in clocks)
+
+
+async def test_live_clock_tells_wall_time_and_never_goes_back() -> None:
+    """The live clock is the system's."""
+    clock = LiveClock()
+    before, started = time.time_ns(), clock.monotonic_ns()
+    await clock.sleep(0.001)
+    assert clock.now_ns() - before < 60 * S
+    assert clock.monotonic_ns() - started >= 900_000
+
+
+async def test_live_clock_takes_a_negative_sleep_for_none() -> None:
+    """A deadline that has passed is no error."""
+    await LiveClock().sleep(-1)
+
+
+def test_scaled_clock_runs_at_its_speed_from_its_origin() -> None:
+    """At speed 60 a wall second is a venue minute, on both scales."""
+    wall = [5 * S]
+    clock = ScaledClock.from_origin(1000 * S, speed=60.0, monotonic=lambda: wall[0])
+    assert (clock.now_ns(), clock.monotonic_ns()) == (1000 * S, 0)
+    wall[0] += S
+    assert (clock.now_ns(), clock.monotonic_ns()) == (1060 * S, 60 * S)
+
+
+def test_scaled_clock_reads_the_venues_own_clock() -> None:
+    """Inside one process the venue's clock is the only truth."""
+    assert ScaledClock(lambda: 42, speed=3.0).now_ns() == 42
+
+
+async def test_scaled_clock_sleeps_in_venue_time() -> None:
+    """A venue minute at speed 10,000 is 6 ms of wall time."""
+    started = time.monotonic()
+    await ScaledClock(time.time_ns, speed=10_000.0).sleep(60)
+    assert 0.005 <= time.monotonic() - started < 5
+
+
+def test_scaled_clock_refuses_to_stand_still() -> None:
+    """Speed 0 would hang every cool-down."""
+    with pytest.raises(ValueError, match="speed is 0"):
+        ScaledClock(time.time_ns, speed=0)
+
+
+async def test_manual_clock_wakes_sleepers_in_order_at_their_own_deadline() -> None:
+    """A woken task reads its own deadline, not the end of the advance."""
+    clock, woken = ManualClock(0), []
+
+    async def sleeper(seconds: float) -> None:
+        await clock.sleep(seconds)
+        woken.append((seconds, clock.monotonic_ns() // S))
+
+    async with asyncio.TaskGroup() as tasks:
+        for seconds in (3, 1, 2, 9):
+            tasks.create_task(sleeper(seconds))
+        await clock.advance(5)
+        assert woken == [(1, 1), (2, 2), (3, 3)]
+        assert (clock.now_ns(), clock.sleepers) == (5 * S, 1)
+        await clock.advance(4)
+    assert woken[-1] == (9, 9)
+
+
+async def test_manual_clock_serves_a_sleeper_that_sleeps_again_within_one_advance() -> None:
+    """Periodic loops tick as often as they would have."""
+    clock, ticks = ManualClock(), []
+
+    async def loop() -> None:
+        while True:
+            await clock.sleep(1)
+            ticks.append(clock.monotonic_ns() // S)
+
+    task = asyncio.create_task(loop())
+    await clock.advance(4)
+    task.cancel()
+    assert ticks == [1, 2, 3, 4]
+
+
+async def test_manual_clock_forgets_a_cancelled_sleeper() -> None:
+    """Cancelling a sleeper leaves nothing that could wake."""
+    clock = ManualClock()
+    task = asyncio.create_task(clock.sleep(10))
+    await clock.advance(1)
+    task.cancel()
+    await clock.advance(0)
+    assert clock.sleepers == 0
+    await clock.advance(20)
+
+
+async def test_manual_clock_lets_others_run_on_a_sleep_of_nothing() -> None:
+    """A sleep of zero is a yield, on any clock."""
+    await ManualClock().sleep(0)
