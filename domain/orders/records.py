@@ -1,9 +1,10 @@
-"""Name an order's life: what we ask, what was authorized, what the venue says, where it stands."""
+"""Hold the records of an order: request, report, event, execution, and where it stands."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -229,7 +230,10 @@ class OrderEvent(Record, frozen=True):
 
 
 class Fill(Record, frozen=True):
-    """An execution of our order. `fee` is in dollars when known."""
+    """An execution of our order. `fee` is in dollars when known.
+
+    `position_quantity` is the venue's signed position after it, when the venue said so.
+    """
 
     client_order_id: str
     execution_id: str
@@ -240,12 +244,15 @@ class Fill(Record, frozen=True):
     ts_event: str
     leg: Leg
     fee: Decimal = Decimal(0)
+    position_quantity: Decimal | None = None
 
 
 class Order(Record, frozen=True):
     """Where one order of ours stands: the state the reducer keeps.
 
-    `executions` are the execution ids already counted, so a repeated event changes nothing.
+    `executions` are the execution ids already counted, so a repeated event changes nothing, and
+    `executed_quantity` is what they add up to; `filled_quantity` is at least that, and more when
+    a cumulative report ran ahead of the executions.
     """
 
     request: OrderRequest
@@ -254,6 +261,7 @@ class Order(Record, frozen=True):
     filled_quantity: Decimal = Decimal(0)
     average_price: Decimal | None = None
     executions: tuple[str, ...] = ()
+    executed_quantity: Decimal = Decimal(0)
     parent_client_order_id: str | None = None
     group_id: str | None = None
     reason: str = ""
@@ -285,12 +293,14 @@ class AuthorizedOrder(msgspec.Struct, frozen=True, kw_only=True):
     """An order that every limit let through; only `domain.risk.authorize` makes one.
 
     A broker's `submit` takes nothing else, so an unchecked order cannot be sent. `seal` is checked
-    at construction: no other module holds the value.
+    at construction: no other module holds the value. `checks` are the `domain.decisions.Check`
+    rows that let it through, for the journal.
     """
 
     request: OrderRequest
     authorized_at: str
     seal: object
+    checks: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse construction anywhere but in `domain.risk`."""

@@ -1,0 +1,27 @@
+"""Name what we own and owe, and keep it in memory while orders move."""
+
+from domain.account.ledger import Ledger
+from domain.account.records import (
+    Account,
+    AccountView,
+    Difference,
+    Position,
+    after_fill,
+    daily_loss,
+    drawdown,
+    normalise_symbol,
+)
+from domain.account.reservations import Reservation
+
+__all__ = [
+    "Account",
+    "AccountView",
+    "Difference",
+    "Ledger",
+    "Position",
+    "Reservation",
+    "after_fill",
+    "daily_loss",
+    "drawdown",
+    "normalise_symbol",
+]

@@ -1,0 +1,29 @@
+"""Hold every order against every limit; the only place an `AuthorizedOrder` is made."""
+
+from domain.limits import (
+    BINDS,
+    DEFAULT_LIMITS,
+    LIMITS_TABLE,
+    Code,
+    Limits,
+    LimitSpec,
+    TradingState,
+)
+from domain.risk.authorize import Denied, authorize, is_seal, preview
+from domain.risk.facts import Facts, facts_of_window
+
+__all__ = [
+    "BINDS",
+    "DEFAULT_LIMITS",
+    "LIMITS_TABLE",
+    "Code",
+    "Denied",
+    "Facts",
+    "LimitSpec",
+    "Limits",
+    "TradingState",
+    "authorize",
+    "facts_of_window",
+    "is_seal",
+    "preview",
+]

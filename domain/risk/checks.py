@@ -1,0 +1,363 @@
+"""Say each limit as one small question; `CHECKS` is the list, in the order people read it.
+
+A check returns whether the order passes, the value found and the limit it met. It may read only
+through the `need` functions, which refuse what is missing, negative or not a number: a check that
+cannot be answered fails (`run`), with its own code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from domain.account import daily_loss, drawdown
+from domain.decisions import Check
+from domain.limits import Code, Limits, TradingState, seconds
+from domain.market import AssetClass, SessionPhase, asset_class_of
+from domain.orders import OrderRequest, Side, broken_rule, is_whole
+from domain.records import NS_PER_S, parse_ns
+from domain.risk.facts import Facts
+from domain.risk.inputs import (
+    need,
+    need_amount,
+    need_count,
+    need_float,
+    need_fraction,
+    need_instrument,
+    need_quote,
+)
+
+Finding = tuple[bool, str, str]
+CheckFunction = Callable[[OrderRequest, Facts, Limits], Finding]
+
+EQUITY_DRIFT = Decimal("1.01")
+"""Limits that scale with equity were met when the order was sized, seconds ago; an equity that has
+moved since by less than this does not turn a full-sized order into a denied one."""
+
+SHORT_CHARGE = Decimal("1.03")
+"""The venue charges a short sale at the limit or 3 % above the ask, whichever is more."""
+
+
+def run(code: Code, request: OrderRequest, facts: Facts, limits: Limits) -> Check:
+    """Ask one question; whatever cannot be answered is a failed check."""
+    try:
+        passed, value, limit = _FUNCTIONS[code](request, facts, limits)
+    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+        passed, value, limit = False, f"unreadable: {error}", ""
+    return Check(code=code.value, passed=passed, value=value, limit=limit)
+
+
+def _price(request: OrderRequest) -> Decimal:
+    """Return what a unit is reckoned to cost."""
+    return need_amount(request.limit_price or request.reference_price, "the price")
+
+
+def _notional(request: OrderRequest) -> Decimal:
+    return need_amount(request.quantity, "the quantity") * _price(request)
+
+
+def _equity_share(facts: Facts, fraction: float, name: str) -> Decimal:
+    """Return a fraction of equity in dollars, with the drift allowed since the order was sized."""
+    equity = need_amount(facts.account.equity, "equity")
+    return equity * EQUITY_DRIFT * need_fraction(fraction, name)
+
+
+def _seconds(ns: int) -> str:
+    return f"{ns / NS_PER_S:.3f} s"
+
+
+def _usd(amount: Decimal) -> str:
+    return f"{amount:.2f} USD"
+
+
+def _is_young(age_ns: int | None, limit_s: float, name: str) -> Finding:
+    age = need_count(age_ns, name)
+    limit = seconds(need_float(limit_s, "its limit"))
+    return age <= limit, _seconds(age), _seconds(limit)
+
+
+def _trading_halted(_: OrderRequest, facts: Facts, __: Limits) -> Finding:
+    if facts.account.is_blocked is not False:
+        return False, "the venue blocks the account", ""
+    state = facts.trading_state
+    return state in {TradingState.ACTIVE, TradingState.REDUCING}, str(state), "active or reducing"
+
+
+def _reduce_only(_: OrderRequest, facts: Facts, __: Limits) -> Finding:
+    if facts.is_symbol_reducing is not False:
+        return False, "the symbol is reducing", "active"
+    return facts.trading_state is TradingState.ACTIVE, str(facts.trading_state), "active"
+
+
+def _not_reconciled(_: OrderRequest, facts: Facts, __: Limits) -> Finding:
+    if facts.account.has_unknown_order is not False:
+        return False, "an order of this symbol has an unknown outcome", ""
+    return facts.is_reconciled is True, f"reconciled: {facts.is_reconciled}", ""
+
+
+def _journal_down(_: OrderRequest, facts: Facts, __: Limits) -> Finding:
+    return facts.is_journal_up is True, f"journal up: {facts.is_journal_up}", ""
+
+
+def _feed_stale(_: OrderRequest, facts: Facts, __: Limits) -> Finding:
+    return facts.is_link_up is True, f"link up: {facts.is_link_up}", ""
+
+
+def _market_closed(_: OrderRequest, facts: Facts, limits: Limits) -> Finding:
+    if facts.is_symbol_halted is not False:
+        return False, "the symbol is halted by its market", "trading"
+    if facts.phase is SessionPhase.ALWAYS:
+        return True, "always open", ""
+    if facts.phase is not SessionPhase.OPEN:
+        return False, str(facts.phase), "open"
+    since = need_count(facts.since_open_ns, "the time since the open")
+    until = need_count(facts.to_close_ns, "the time to the close")
+    delay = seconds(need_float(limits.open_delay_s, "open_delay_s"))
+    cutoff = seconds(need_float(limits.close_cutoff_s, "close_cutoff_s"))
+    value = f"{_seconds(since)} after the open, {_seconds(until)} before the close"
+    return since >= delay and until >= cutoff, value, f"{_seconds(delay)}, {_seconds(cutoff)}"
+
+
+def _symbol_not_allowed(request: OrderRequest, facts: Facts, _: Limits) -> Finding:
+    return request.symbol in facts.allowed_symbols, request.symbol, "TRADING_SYMBOLS"
+
+
+def _asset_not_tradable(request: OrderRequest, facts: Facts, _: Limits) -> Finding:
+    rules = need_instrument(facts)
+    is_it = rules.symbol == request.symbol
+    is_it = is_it and rules.asset_class is asset_class_of(request.symbol)
+    for number, name in ((rules.tick, "the tick"), (rules.lot, "the lot")):
+        if need_amount(number, name) == 0:
+            raise UnreadableError(f"{name} is 0")
+    return rules.tradable is True and is_it, f"{rules.symbol} tradable: {rules.tradable}", ""
+
+
+def _precision(request: OrderRequest, facts: Facts, _: Limits) -> Finding:
+    broken = broken_rule(request, need_instrument(facts))
+    return broken is None, broken or "well formed", ""
+
+
+def _crosses_zero(request: OrderRequest, facts: Facts, _: Limits) -> Finding:
+    """Let an exit close no more than what is left after every other order that closes."""
+    view = facts.account
+    held = need(view.position_quantity, "the position")
+    is_sell = request.side is Side.SELL
+    pending = view.pending_sell if is_sell else view.pending_buy
+    closing = need_amount(pending, "what is closing already")
+    closable = max(Decimal(0), -held * request.side.sign - closing)
+    quantity = need_amount(request.quantity, "the quantity")
+    return 0 < quantity <= closable, f"{request.side} {quantity}", f"{closable} of {held}"
+
+
+def _quote_missing(request: OrderRequest, facts: Facts, _: Limits) -> Finding:
+    quote = need_quote(facts)
+    is_ours = getattr(quote, "symbol", request.symbol) == request.symbol
+    return is_ours and quote.bid <= quote.ask, f"{quote.bid} / {quote.ask}", "bid at most ask"
+
+
+def _quote_stale(_: OrderRequest, facts: Facts, limits: Limits) -> Finding:
+    return _is_young(facts.quote_age_ns, limits.quote_max_age_s, "the quote's age")
+
+
+def _spread_too_wide(_: OrderRequest, facts: Facts, limits: Limits) -> Finding:
+    spread = need_float(need_quote(facts).spread_bps, "the spread")
+    limit = need_float(limits.max_spread_bps, "max_spread_bps")
+    return spread <= limit, f"{spread:.1f} bps on {facts.feed or 'the feed'}", f"{limit:.1f} bps"
+
+
+def _clock_skew(_: OrderRequest, facts: Facts, limits: Limits) -> Finding:
+    skew = facts.skew_ns
+    return _is_young(None if skew is None else abs(skew), limits.max_skew_s, "the clock skew")
+
+
+def _decision_stale(request: OrderRequest, facts: Facts, limits: Limits) -> Finding:
+    if parse_ns(request.valid_until) < need_count(facts.now_ns, "the time"):
+        return False, f"now is past {request.valid_until}", request.valid_until
+    return _is_young(facts.decision_age_ns, limits.decision_max_age_s, "the decision's age")
+
+
+def _price_moved(_: OrderRequest, facts: Facts, limits: Limits) -> Finding:
+    then = need_float(facts.window_mid, "the window's mid price")
+    moved = abs(need_quote(facts).mid - then) / then * 10_000
+    limit = need_float(limits.max_price_move_bps, "max_price_move_bps")
+    return moved <= limit, f"{moved:.1f} bps", f"{limit:.1f} bps"
+
+
+def _price_outside_collar(request: OrderRequest, facts: Facts, limits: Limits) -> Finding:
+    quote = need_quote(facts)
+    if request.limit_price is None:
+        return True, f"{request.order_type} without a limit price", ""
+    width = need_float(limits.collar_bps, "collar_bps") / 10_000
+    low, high = quote.bid * (1 - width), quote.ask * (1 + width)
+    price = float(_price(request))
+    return low <= price <= high, f"{request.limit_price}", f"{low:.6g} to {high:.6g}"
+
+
+def _account_stale(_: OrderRequest, facts: Facts, limits: Limits) -> Finding:
+    return _is_young(facts.account.age_ns, limits.account_max_age_s, "the account's age")
+
+
+def _foreign_position(request: OrderRequest, facts: Facts, _: Limits) -> Finding:
+    return facts.is_foreign is False, f"{request.symbol} is held by others: {facts.is_foreign}", ""
+
+
+def _duplicate_order(request: OrderRequest, facts: Facts, _: Limits) -> Finding:
+    """Allow one entry a symbol: none known by this name, none in flight, nothing held but dust."""
+    view = facts.account
+    if view.is_known_order is not False:
+        return False, f"{request.client_order_id} was seen before", ""
+    entries = need_count(view.pending_entries, "the entries in flight")
+    held = need(view.position_quantity, "the position")
+    least = need_amount(need_instrument(facts).min_notional, "the least notional")
+    is_dust = abs(held) * _price(request) < least and held * request.side.sign >= 0
+    is_free = entries == 0 and (held == 0 or is_dust)
+    return is_free, f"{entries} entries in flight, {held} held", "0 and none but dust"
+
+
+def _short_not_allowed(request: OrderRequest, facts: Facts, limits: Limits) -> Finding:
+    if request.side is Side.BUY:
+        return True, "buy", ""
+    rules = need_instrument(facts)
+    if rules.asset_class is AssetClass.CRYPTO or not is_whole(request.quantity):
+        return False, f"sell {request.quantity} {request.symbol}", "whole shares"
+    may = (limits.allow_short, rules.shortable, facts.account.shorting_enabled)
+    value = f"ALLOW_SHORT: {may[0]}, shortable: {may[1]}, account: {may[2]}"
+    return all(flag is True for flag in may), value, "all true"
+
+
+def _distance(request: OrderRequest) -> Decimal:
+    """Return how far the stop lies on the losing side; negative on the wrong one."""
+    stop = need_amount(request.stop_loss, "the stop")
+    return (_price(request) - stop) * request.side.sign
+
+
+def _stop_on_wrong_side(request: OrderRequest, _: Facts, __: Limits) -> Finding:
+    value = f"{request.side} at {_price(request)}, stop {request.stop_loss}"
+    return _distance(request) > 0, value, "on the losing side"
+
+
+def _stop_distance(request: OrderRequest, facts: Facts, limits: Limits) -> Finding:
+    atr = need_float(facts.atr, "the average true range")
+    ranges = float(_distance(request)) / atr
+    low = need_float(limits.stop_min_atr, "stop_min_atr")
+    high = need_float(limits.stop_max_atr, "stop_max_atr")
+    return low <= ranges <= high, f"{ranges:.2f} ATR", f"{low:g} to {high:g} ATR"
+
+
+def _reward_too_small(request: OrderRequest, _: Facts, limits: Limits) -> Finding:
+    target = need_amount(request.take_profit, "the target")
+    reward = (target - _price(request)) * request.side.sign
+    least = need_fraction(limits.min_reward_risk, "min_reward_risk")
+    ratio = reward / _distance(request)
+    return reward > 0 and ratio >= least, f"{ratio:.2f}", f"{least}"
+
+
+def _daily_loss_reached(_: OrderRequest, facts: Facts, limits: Limits) -> Finding:
+    equity = need_amount(facts.account.equity, "equity")
+    start = need_amount(equity - need(facts.day_pnl, "the day's result"), "the day's start")
+    loss = daily_loss(start, equity)
+    limit = start * need_fraction(limits.max_daily_loss, "max_daily_loss")
+    return loss < limit, _usd(loss), _usd(limit)
+
+
+def _drawdown_reached(_: OrderRequest, facts: Facts, limits: Limits) -> Finding:
+    peak = need_amount(facts.peak_equity, "the peak equity")
+    fall = drawdown(peak, need_amount(facts.account.equity, "equity"))
+    limit = need_fraction(limits.max_drawdown, "max_drawdown")
+    return fall < limit, f"{fall:.4f}", f"{limit}"
+
+
+def _notional_below_min(request: OrderRequest, facts: Facts, _: Limits) -> Finding:
+    rules, notional = need_instrument(facts), _notional(request)
+    least = need_amount(rules.min_notional, "the least notional")
+    fewest = need_amount(rules.min_quantity, "the least quantity")
+    passed = notional > 0 and notional >= least and request.quantity >= fewest
+    return passed, f"{request.quantity} for {_usd(notional)}", f"{fewest} for {_usd(least)}"
+
+
+def _notional_exceeds_max(request: OrderRequest, facts: Facts, limits: Limits) -> Finding:
+    notional, limit = _notional(request), need_amount(limits.max_order_amount, "max_order_amount")
+    venue = need_instrument(facts).max_notional
+    if venue is not None:
+        limit = min(limit, need_amount(venue, "the venue's largest order"))
+    return notional <= limit, _usd(notional), _usd(limit)
+
+
+def _risk_exceeds_max(request: OrderRequest, facts: Facts, limits: Limits) -> Finding:
+    risk = need_amount(_distance(request), "the stop's distance") * request.quantity
+    limit = _equity_share(facts, limits.max_risk_per_trade, "max_risk_per_trade")
+    return risk <= limit, _usd(risk), _usd(limit)
+
+
+def _position_limit(request: OrderRequest, facts: Facts, limits: Limits) -> Finding:
+    held = need_amount(facts.account.symbol_exposure, "the symbol's exposure")
+    after = held + _notional(request)
+    limit = _equity_share(facts, limits.max_position_fraction, "max_position_fraction")
+    return after <= limit, _usd(after), _usd(limit)
+
+
+def _exposure_limit(request: OrderRequest, facts: Facts, limits: Limits) -> Finding:
+    after = need_amount(facts.account.exposure, "the exposure") + _notional(request)
+    limit = _equity_share(facts, limits.max_exposure_fraction, "max_exposure_fraction")
+    return after <= limit, _usd(after), _usd(limit)
+
+
+def _buying_power(request: OrderRequest, facts: Facts, _: Limits) -> Finding:
+    charge = _notional(request)
+    if request.side is Side.SELL:
+        ask = Decimal(repr(float(need_quote(facts).ask)))
+        charge = max(charge, ask * SHORT_CHARGE * request.quantity)
+    power = need_amount(facts.account.buying_power, "the buying power")
+    return charge <= power, _usd(charge), _usd(power)
+
+
+def _open_orders(_: OrderRequest, facts: Facts, limits: Limits) -> Finding:
+    count = need_count(facts.account.open_orders, "the open orders")
+    limit = need_count(limits.max_open_orders, "max_open_orders")
+    return count < limit, f"{count}", f"{limit}"
+
+
+def _order_rate(_: OrderRequest, facts: Facts, limits: Limits) -> Finding:
+    count = need_count(facts.orders_last_minute, "the orders of the last minute")
+    limit = need_count(limits.max_orders_per_minute, "max_orders_per_minute")
+    return count < limit, f"{count}", f"{limit}"
+
+
+CHECKS: tuple[tuple[Code, CheckFunction], ...] = (
+    (Code.TRADING_HALTED, _trading_halted),
+    (Code.REDUCE_ONLY, _reduce_only),
+    (Code.NOT_RECONCILED, _not_reconciled),
+    (Code.JOURNAL_DOWN, _journal_down),
+    (Code.FEED_STALE, _feed_stale),
+    (Code.MARKET_CLOSED, _market_closed),
+    (Code.SYMBOL_NOT_ALLOWED, _symbol_not_allowed),
+    (Code.ASSET_NOT_TRADABLE, _asset_not_tradable),
+    (Code.PRECISION, _precision),
+    (Code.CROSSES_ZERO, _crosses_zero),
+    (Code.QUOTE_MISSING, _quote_missing),
+    (Code.QUOTE_STALE, _quote_stale),
+    (Code.SPREAD_TOO_WIDE, _spread_too_wide),
+    (Code.CLOCK_SKEW, _clock_skew),
+    (Code.DECISION_STALE, _decision_stale),
+    (Code.PRICE_MOVED, _price_moved),
+    (Code.PRICE_OUTSIDE_COLLAR, _price_outside_collar),
+    (Code.ACCOUNT_STALE, _account_stale),
+    (Code.FOREIGN_POSITION, _foreign_position),
+    (Code.DUPLICATE_ORDER, _duplicate_order),
+    (Code.SHORT_NOT_ALLOWED, _short_not_allowed),
+    (Code.STOP_ON_WRONG_SIDE, _stop_on_wrong_side),
+    (Code.STOP_DISTANCE, _stop_distance),
+    (Code.REWARD_TOO_SMALL, _reward_too_small),
+    (Code.DAILY_LOSS_REACHED, _daily_loss_reached),
+    (Code.DRAWDOWN_REACHED, _drawdown_reached),
+    (Code.NOTIONAL_BELOW_MIN, _notional_below_min),
+    (Code.NOTIONAL_EXCEEDS_MAX, _notional_exceeds_max),
+    (Code.RISK_EXCEEDS_MAX, _risk_exceeds_max),
+    (Code.POSITION_LIMIT_EXCEEDED, _position_limit),
+    (Code.EXPOSURE_LIMIT_EXCEEDED, _exposure_limit),
+    (Code.BUYING_POWER_EXCEEDED, _buying_power),
+    (Code.OPEN_ORDERS_LIMIT, _open_orders),
+    (Code.ORDER_RATE_EXCEEDED, _order_rate),
+)
+
+_FUNCTIONS = dict(CHECKS)
