@@ -126,10 +126,9 @@ def _asset_not_tradable(request: OrderRequest, facts: Facts, _: Limits) -> Findi
     rules = need_instrument(facts)
     is_it = rules.symbol == request.symbol
     is_it = is_it and rules.asset_class is asset_class_of(request.symbol)
-    for number, name in ((rules.tick, "the tick"), (rules.lot, "the lot")):
-        if need_amount(number, name) == 0:
-            raise UnreadableError(f"{name} is 0")
-    return rules.tradable is True and is_it, f"{rules.symbol} tradable: {rules.tradable}", ""
+    steps = (need_amount(rules.tick, "the tick"), need_amount(rules.lot, "the lot"))
+    value = f"{rules.symbol} tradable: {rules.tradable}, tick {rules.tick}, lot {rules.lot}"
+    return rules.tradable is True and is_it and min(steps) > 0, value, ""
 
 
 def _precision(request: OrderRequest, facts: Facts, _: Limits) -> Finding:

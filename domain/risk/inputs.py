@@ -48,12 +48,14 @@ def need_fraction(value: float, name: str) -> Decimal:
 
 
 def need_instrument(facts: Facts) -> Instrument:
+    """Return the symbol's rules."""
     if not isinstance(facts.instrument, Instrument):
         raise UnreadableError("the instrument is not known")
     return facts.instrument
 
 
 def need_quote(facts: Facts) -> Quote | WindowQuote:
+    """Return the quote, both sides of it filled."""
     if not isinstance(facts.quote, Quote | WindowQuote):
         raise UnreadableError("there is no quote")
     for price in (facts.quote.bid, facts.quote.ask):
