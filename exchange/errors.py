@@ -13,7 +13,7 @@ UNPROCESSABLE = 42210000
 TOO_MANY = 42910000
 
 
-class VenueRefusal(Exception):  # noqa: N818 -- a refusal is an answer of the venue, not its failure
+class VenueRefusal(Exception):
     """Carry the venue's answer to a request that it will not do; nothing has changed.
 
     Raised by matching and the venue, rendered by `exchange.rest`, read as is by `simulated`.

@@ -1,0 +1,1 @@
+"""The account behind the orders: cash, positions, margin and activities."""
