@@ -37,8 +37,7 @@ class WakeReason(StrEnum):
     """Why a symbol is due."""
 
     OPERATOR = "operator"
-    NEAR_STOP = "near_stop"
-    NEAR_TARGET = "near_target"
+    NEAR_EXIT = "near_exit"
     PRICE_MOVED = "price_moved"
     NEWS = "news"
     BAR_CLOSED = "bar_closed"
