@@ -47,11 +47,16 @@ class EventKind(StrEnum):
 
 
 class BusEvent(msgspec.Struct, frozen=True):
-    """One thing that happened, in plain JSON values; `seq` is the journal's, when it has one."""
+    """One thing that happened, in plain JSON values."""
 
     kind: str
     data: dict[str, Any]
-    seq: int | None = None
+
+    @property
+    def seq(self) -> int | None:
+        """Return the number of its journal entry, when it has one and the publisher knew it."""
+        seq: int | None = self.data.get("seq")
+        return seq
 
 
 class Subscription:
@@ -117,10 +122,13 @@ class Bus:
         """Return how many events watchers, past ones included, were too slow for."""
         return self._dropped_before + sum(s.dropped for s in self._subscriptions)
 
-    def publish(self, kind: str, data: dict[str, Any], seq: int | None = None) -> None:
-        """Copy an event to every watcher; the data must not be changed afterwards."""
+    def publish(self, kind: str, data: dict[str, Any]) -> None:
+        """Copy an event to every watcher; the data must not be changed afterwards.
+
+        `data["seq"]` is the number of its journal entry, where there is one.
+        """
         if self._subscriptions:
-            event = BusEvent(kind, data, seq)
+            event = BusEvent(kind, data)
             for subscription in self._subscriptions:
                 subscription.put(event)
 

@@ -18,12 +18,13 @@ async def test_every_watcher_gets_its_own_copy_in_order() -> None:
     """One watcher's reading takes nothing from another's."""
     bus = Bus()
     with bus.subscribe() as first, bus.subscribe() as second:
-        bus.publish(EventKind.ORDER_SUBMITTED, {"n": 1}, 7)
+        bus.publish(EventKind.ORDER_SUBMITTED, {"n": 1, "seq": 7})
         bus.publish("fill_received", {"n": 2})
         expected = [
-            BusEvent("order_submitted", {"n": 1}, 7),
-            BusEvent("fill_received", {"n": 2}, None),
+            BusEvent("order_submitted", {"n": 1, "seq": 7}),
+            BusEvent("fill_received", {"n": 2}),
         ]
+        assert [event.seq for event in expected] == [7, None]
         assert await read(first, 2) == expected
         assert await read(second, 2) == expected
 
