@@ -54,12 +54,19 @@ class Holdings:
 
     def price(self, position: Position) -> Decimal:
         """Return what a unit is worth: its mark, else the venue's price, else what it cost."""
-        return self._marks.get(position.symbol, position.market_price or position.average_price)
+        mark = self._marks.get(position.symbol)
+        return mark or position.market_price or position.average_price
 
     def value(self) -> Decimal:
         """Return the signed value of all positions."""
         held = self._positions.values()
-        return sum((row.quantity * self.price(row) for row in held), ZERO)
+        return sum([row.quantity * self.price(row) for row in held], ZERO)
+
+    def gross(self, symbol: str | None = None) -> Decimal:
+        """Return the value of all positions, or of one, whichever their sides."""
+        rows = self._positions
+        held = rows.values() if symbol is None else [rows[symbol]] if symbol in rows else []
+        return sum([abs(row.quantity) * self.price(row) for row in held], ZERO)
 
     def mark(self, symbol: str, price: Decimal) -> None:
         """Value a holding at a market price; what is no price is ignored."""

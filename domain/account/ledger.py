@@ -70,7 +70,7 @@ class Ledger:
     @property
     def open_order_count(self) -> int:
         """Return how many entries may still fill; protection uses up no slot."""
-        return sum(1 for _ in self._orders.entries())
+        return len(self._orders.entries())
 
     def spelled(self, venue_symbol: str) -> str:
         """Return our spelling of a symbol."""
@@ -166,14 +166,12 @@ class Ledger:
 
     def exposure(self, symbol: str | None = None) -> Decimal:
         """Return dollars at the market's mercy, working entries and foreign orders as if filled."""
-        if symbol is None:
-            names = {*self._holdings, *self._orders.symbols(), *self._foreign}
-            return sum((self.exposure(name) for name in names), ZERO)
-        position = self._holdings.get(symbol)
-        held = ZERO if position is None else abs(position.quantity) * self._holdings.price(position)
-        entries = (row.notional for row in self._orders.entries(symbol))
-        foreign = (self._foreign_notional(symbol, row) for row in self._foreign.get(symbol, ()))
-        return held + sum(entries, ZERO) + sum(foreign, ZERO)
+        held, entries = self._holdings.gross(symbol), self._orders.entries(symbol)
+        foreign = self._foreign if symbol is None else self._foreign.keys() & {symbol}
+        others = (
+            self._foreign_notional(name, row) for name in foreign for row in self._foreign[name]
+        )
+        return held + sum((row.notional for row in entries), ZERO) + sum(others, ZERO)
 
     @property
     def equity(self) -> Decimal | None:
@@ -210,7 +208,7 @@ class Ledger:
             position_quantity=self.quantity(symbol),
             pending_buy=orders.pending(symbol, Side.BUY, but=client_order_id),
             pending_sell=orders.pending(symbol, Side.SELL, but=client_order_id),
-            pending_entries=sum(1 for _ in orders.entries(symbol)),
+            pending_entries=len(orders.entries(symbol)),
             exposure=self.exposure(),
             symbol_exposure=self.exposure(symbol),
             open_orders=self.open_order_count,

@@ -55,6 +55,7 @@ class Reservations:
 
     def __init__(self) -> None:
         self._live: dict[str, dict[str, Reservation]] = {}
+        self._entries: dict[str, Reservation] = {}
         self._ended: dict[str, None] = {}
 
     def __iter__(self) -> Iterator[Reservation]:
@@ -70,11 +71,12 @@ class Reservations:
 
     def hold(self, request: OrderRequest) -> None:
         """Reserve an order; the same one twice is held once."""
-        rows = self._live.setdefault(request.symbol, {})
-        rows.setdefault(request.client_order_id, Reservation(request=request))
+        if request.client_order_id not in self.of(request.symbol):
+            self._put(Reservation(request=request))
 
     def release(self, client_order_id: str) -> None:
         """Let go of an order; one that is not held is no mistake."""
+        self._entries.pop(client_order_id, None)
         for symbol, rows in self._live.items():
             if rows.pop(client_order_id, None) is not None:
                 if not rows:
@@ -85,8 +87,7 @@ class Reservations:
         """Take an order's new state; its end lets go, unless we only declared it absent."""
         name = order.client_order_id
         if order.is_working or is_absent(order):
-            row = Reservation(request=order.request, order=order)
-            self._live.setdefault(order.symbol, {})[name] = row
+            self._put(Reservation(request=order.request, order=order))
             return
         self.release(name)
         self._ended[name] = None
@@ -113,7 +114,13 @@ class Reservations:
                 largest[row.group] = max(largest.get(row.group, ZERO), row.remaining)
         return sum(largest.values(), ZERO)
 
-    def entries(self, symbol: str | None = None) -> Iterator[Reservation]:
+    def entries(self, symbol: str | None = None) -> list[Reservation]:
         """Return the entries in flight, of one symbol or of all."""
-        rows = iter(self) if symbol is None else iter(self.of(symbol).values())
-        return (row for row in rows if row.is_entry)
+        rows = self._entries.values()
+        return [row for row in rows if symbol is None or row.request.symbol == symbol]
+
+    def _put(self, row: Reservation) -> None:
+        name = row.request.client_order_id
+        self._live.setdefault(row.request.symbol, {})[name] = row
+        if row.is_entry:
+            self._entries[name] = row

@@ -6,10 +6,10 @@ import msgspec
 
 from domain.account import Ledger
 from domain.decisions import Check
-from domain.limits import BINDS, Code, Limits
+from domain.limits import Code, Limits
 from domain.orders import AuthorizedOrder, OrderRequest
 from domain.records import Record, format_ns
-from domain.risk.checks import CHECKS, run
+from domain.risk.checks import run
 from domain.risk.facts import Facts
 
 _SEAL = object()
@@ -31,8 +31,7 @@ class Denied(Record, frozen=True):
 
 def preview(request: OrderRequest, facts: Facts, limits: Limits) -> tuple[Check, ...]:
     """Hold an order against every limit that binds its purpose; passed or not, none is left out."""
-    binding = BINDS[request.purpose]
-    return tuple(run(code, request, facts, limits) for code, _ in CHECKS if code in binding)
+    return run(request, facts, limits)
 
 
 def authorize(

@@ -2,7 +2,7 @@
 
 A check returns whether the order passes, the value found and the limit it met. It may read only
 through the `need` functions, which refuse what is missing, negative or not a number: a check that
-cannot be answered fails (`run`), with its own code.
+cannot be answered fails (`_ask`), with its own code.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from domain.account import daily_loss, drawdown
 from domain.decisions import Check
-from domain.limits import Code, Limits, TradingState, seconds
+from domain.limits import BINDS, Code, Limits, TradingState, seconds
 from domain.market import AssetClass, SessionPhase, asset_class_of
 from domain.orders import OrderRequest, Side, broken_rule, is_whole
 from domain.records import NS_PER_S, parse_ns
@@ -38,13 +38,21 @@ SHORT_CHARGE = Decimal("1.03")
 """The venue charges a short sale at the limit or 3 % above the ask, whichever is more."""
 
 
-def run(code: Code, request: OrderRequest, facts: Facts, limits: Limits) -> Check:
+def run(request: OrderRequest, facts: Facts, limits: Limits) -> tuple[Check, ...]:
+    """Ask every question that binds the order's purpose, in the order of the list."""
+    binding = _BINDING[request.purpose]
+    return tuple(_ask(code, check, request, facts, limits) for code, check in binding)
+
+
+def _ask(
+    code: Code, check: CheckFunction, request: OrderRequest, facts: Facts, limits: Limits
+) -> Check:
     """Ask one question; whatever cannot be answered is a failed check."""
     try:
-        passed, value, limit = _FUNCTIONS[code](request, facts, limits)
+        passed, value, limit = check(request, facts, limits)
     except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
         passed, value, limit = False, f"unreadable: {error}", ""
-    return Check(code=code.value, passed=passed, value=value, limit=limit)
+    return Check(code=code, passed=passed, value=value, limit=limit)
 
 
 def _price(request: OrderRequest) -> Decimal:
@@ -359,4 +367,7 @@ CHECKS: tuple[tuple[Code, CheckFunction], ...] = (
     (Code.ORDER_RATE_EXCEEDED, _order_rate),
 )
 
-_FUNCTIONS = dict(CHECKS)
+_BINDING = {
+    purpose: tuple((code, check) for code, check in CHECKS if code in codes)
+    for purpose, codes in BINDS.items()
+}

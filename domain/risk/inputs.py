@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from functools import lru_cache
 
 from domain.market import Instrument, Quote, WindowQuote
 from domain.risk.facts import Facts
@@ -30,7 +31,7 @@ def need_amount(value: Decimal | None, name: str) -> Decimal:
 
 def need_float(value: float | None, name: str) -> float:
     """Return a finite number that is not negative."""
-    if not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+    if not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
         raise UnreadableError(f"{name} is {value}")
     return value
 
@@ -44,7 +45,12 @@ def need_count(value: int | None, name: str) -> int:
 
 def need_fraction(value: float, name: str) -> Decimal:
     """Return a limit given as a float, as the decimal a person wrote."""
-    return Decimal(repr(float(need_float(value, name))))
+    return _written(float(need_float(value, name)))
+
+
+@lru_cache(maxsize=256)
+def _written(value: float) -> Decimal:
+    return Decimal(repr(value))
 
 
 def need_instrument(facts: Facts) -> Instrument:
@@ -56,7 +62,7 @@ def need_instrument(facts: Facts) -> Instrument:
 
 def need_quote(facts: Facts) -> Quote | WindowQuote:
     """Return the quote, both sides of it filled."""
-    if not isinstance(facts.quote, Quote | WindowQuote):
+    if not isinstance(facts.quote, (Quote, WindowQuote)):
         raise UnreadableError("there is no quote")
     for price in (facts.quote.bid, facts.quote.ask):
         if need_float(price, "a side of the quote") == 0:
