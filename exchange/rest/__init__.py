@@ -1,0 +1,1 @@
+"""The trading API over HTTP, as Alpaca answers it."""
