@@ -69,7 +69,6 @@ def queue_cost(size: int) -> float:
 
 async def event_cost(*, is_cooling: bool) -> float:
     """Return microseconds of one closed bar, in the cool-down or with entries impossible."""
-
     all_ran = asyncio.Event()
 
     async def run(_: Ticket) -> None:
