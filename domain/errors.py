@@ -27,6 +27,11 @@ The whole tree::
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from domain.decisions import Call
+
 
 class AutoHedgeError(Exception):
     """Root of everything we raise on purpose; `remedy` says what a person can do."""
@@ -76,9 +81,13 @@ class FeedRefused(FeedError):
 
 
 class AnalystError(AutoHedgeError):
-    """An agent gave no usable answer; the run abstains. Nothing was ordered."""
+    """An agent gave no usable answer; the run abstains. Nothing was ordered.
+
+    `calls` are the questions that were asked all the same, so that they are journaled and paid for.
+    """
 
     code = "ANALYST_FAILED"
+    calls: tuple[Call, ...] = ()
 
 
 class AnalystUnavailable(AnalystError):

@@ -1,0 +1,128 @@
+"""Decide: the one caller of the graph, from a window to a decision."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from domain.decisions import Decision, Role
+from domain.market import WINDOW_SCHEMA, Window
+from domain.ports import Analyst, Answers, Clock
+from domain.records import digest, format_ns, parse, plain
+from graph.agent import brief_of
+from graph.analysts.model.conversation import is_shown_less, prompts_of, template_digests
+from graph.analysts.recorded import Recorded
+from graph.analysts.registry import enroll
+from graph.analysts.rules import POLICY, POLICY_DIGEST
+from graph.state import Context
+
+# Raise it when routing, sizing or validation change what a decision may be.
+VERSION = "1"
+
+_ANSWERS = ("directive", "signal", "verdict", "plan", "request")
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of the graph: the decision, and the texts that were asked, by digest."""
+
+    decision: Decision
+    prompts: dict[str, str]
+
+
+class Desk:
+    """Run the graph with one analyst, one window at a time or many at once.
+
+    Compiling the graph imports LangGraph, which takes a second: it happens here, once a process.
+    """
+
+    def __init__(self, analyst: Analyst, clock: Clock) -> None:
+        from graph.build import RECURSION_LIMIT, trading_graph  # noqa: PLC0415 - imports LangGraph
+
+        self._graph = trading_graph()
+        self._config = {"recursion_limit": RECURSION_LIMIT}
+        self._analyst = analyst
+        self._key = enroll(analyst)
+        self._clock = clock
+
+    @property
+    def analyst(self) -> str:
+        """Return the analyst's name, as decisions record it."""
+        return self._analyst.name
+
+    async def decide(self, window: Window, *, deadline_s: float) -> Run:
+        """Decide within `deadline_s` seconds of wall time.
+
+        An analyst's failure, and a missed deadline, is an abstention with its code; a wrong window
+        is `invalid`. Raises only `ConfigError` of a replay, and what cancels it.
+        """
+        deadline_at = asyncio.get_running_loop().time() + deadline_s
+        file = {"schema": WINDOW_SCHEMA, "window": plain(window)}
+        context = Context(analyst=self._key, deadline_at=deadline_at)
+        started = self._clock.now_ns()
+        state = await self._graph.ainvoke(file, self._config, context=context)
+        ended = self._clock.now_ns()
+        decision = _decision(state, window, self._analyst.name, (started, ended))
+        return Run(decision=decision, prompts=prompts_in(decision, window))
+
+
+async def replay(
+    window: Window,
+    answers: Answers,
+    *,
+    analyst: str,
+    clock: Clock,
+    prompts: Mapping[str, str] | None = None,
+) -> Run:
+    """Decide again with the recorded answers of `analyst`: to the byte the same, or say why not.
+
+    The canonical forms are what is compared. `prompts` are the journaled texts by digest. Raises
+    `ConfigError` (`REPLAY_PROMPT_CHANGED` with the difference, `REPLAY_ANSWER_MISSING`). The record answers at once, so there is no deadline
+    to meet; a minute bounds the journal's reading.
+    """
+    desk = Desk(Recorded(answers, analyst=analyst, prompts=prompts), clock)
+    return await desk.decide(window, deadline_s=60.0)
+
+
+def prompts_in(decision: Decision, window: Window) -> dict[str, str]:
+    """Render again what was asked in a decision: text by digest. For rules, their policy."""
+    if all(call.prompt_digest == POLICY_DIGEST for call in decision.calls):
+        return {POLICY_DIGEST: POLICY} if decision.calls else {}
+    said = {name: plain(getattr(decision, name)) for name in _ANSWERS}
+    texts: dict[str, str] = {}
+    for role in Role:
+        calls = tuple(call for call in decision.calls if call.role is role)
+        if any(call.prompt_digest for call in calls):
+            brief = brief_of(role, said, window)
+            texts |= prompts_of(brief, calls, is_short=is_shown_less(decision.analyst))
+    return texts
+
+
+@cache
+def graph_version() -> str:
+    """Name what decides besides the answers: our version, the prompts and the rules' policy."""
+    return f"{VERSION}-{digest({**template_digests(), 'rules': POLICY_DIGEST})[:12]}"
+
+
+def _decision(
+    state: dict[str, Any], window: Window, analyst: str, times_ns: tuple[int, int]
+) -> Decision:
+    started, ended = times_ns
+    body = {
+        "id": window.decision_id,
+        "symbol": window.symbol,
+        "window_digest": window.digest,
+        "analyst": analyst,
+        "as_of": window.as_of,
+        "graph_version": graph_version(),
+        "ts_start": format_ns(started),
+        "ts_end": format_ns(ended),
+        "outcome": state["outcome"],
+        "reason_code": state["reason_code"],
+        "checks": state["checks"],
+        "calls": state["calls"],
+    }
+    return parse(body | {name: state[name] for name in _ANSWERS}, Decision)
