@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import msgspec
@@ -51,6 +52,12 @@ def plain(record: Any) -> Any:
 def parse(value: Any, kind: type[T]) -> T:
     """Build a record from plain JSON values; raises `msgspec.ValidationError` with the path."""
     return msgspec.convert(value, kind)
+
+
+def is_readable(record: Record) -> bool:
+    """Tell whether every decimal of a record is finite: strangers can write `NaN` in a string."""
+    values = (getattr(record, name) for name in record.__struct_fields__)
+    return all(value.is_finite() for value in values if isinstance(value, Decimal))
 
 
 def parse_ns(text: str) -> int:

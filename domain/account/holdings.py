@@ -117,15 +117,16 @@ class Holdings:
         The venue tells the position after each execution it streams: one that is older than the
         last one told is part of that.
         """
-        ts_ns = parse_ns(fill.ts_event)
-        if fill.position_quantity is not None:
-            if ts_ns < self._filled_ns.get(symbol, 0):
-                return ZERO
-            self._filled_ns[symbol] = ts_ns
-            return fill.position_quantity - self.quantity(symbol)
-        asked_ns = self._asked_ns
-        is_counted = asked_ns is not None and ts_ns + POSITION_LAG_NS < asked_ns
-        return None if is_counted else signed
+        ts_ns, asked_ns = parse_ns(fill.ts_event), self._asked_ns
+        is_old = asked_ns is not None and ts_ns + POSITION_LAG_NS < asked_ns
+        if is_old and symbol not in self._doubted:
+            return None
+        if fill.position_quantity is None:
+            return signed
+        if ts_ns < self._filled_ns.get(symbol, 0):
+            return ZERO
+        self._filled_ns[symbol] = ts_ns
+        return fill.position_quantity - self.quantity(symbol)
 
     def _is_believed(self, symbol: str, ours: Decimal, theirs: Decimal, ts_ns: int) -> bool:
         """Tell whether REST's quantity replaces ours now; a doubted one must be said twice."""

@@ -24,6 +24,7 @@ from domain.account.records import (
 from domain.account.reservations import Reservation, Reservations
 from domain.market import AssetClass, WindowAccount, WindowPosition, asset_class_of
 from domain.orders import Fill, Order, OrderReport, OrderRequest, Purpose, Side
+from domain.records import is_readable
 
 
 class Ledger:
@@ -87,7 +88,7 @@ class Ledger:
         self._orders.release(client_order_id)
 
     def track(self, order: Order) -> None:
-        """Follow an order found at a restart; what it filled before is in the positions already."""
+        """Follow an order whose fills so far are in the positions already: after a restart."""
         if order.is_working:
             self._orders.follow(order)
 
@@ -113,17 +114,18 @@ class Ledger:
     ) -> tuple[Difference, ...]:
         """Take over what REST says as of `ts_ns`, when it was asked; returns what differed.
 
-        None means the question failed, which is never read as flat. `foreign_orders` are those
-        that are not ours: they count in the exposure. See `Holdings` for what is believed when.
+        None means the question failed, which is never read as flat; an answer with a number that
+        is not finite is a failed one. `foreign_orders` are those that are not ours: they count in
+        the exposure. See `Holdings` for what is believed when.
         """
         differences: tuple[Difference, ...] = ()
-        if positions is not None:
+        if positions is not None and all(is_readable(row) for row in positions):
             differences = self._holdings.correct(positions, ts_ns, self.spelled)
         if foreign_orders is not None:
             self._foreign = {}
             for report in foreign_orders:
                 self._foreign.setdefault(self.spelled(report.symbol), []).append(report)
-        if account is not None:
+        if account is not None and is_readable(account):
             self._account, self._account_ts_ns = account, ts_ns
             self._flow = self._spent = ZERO
             self._value_then = self._holdings.value()

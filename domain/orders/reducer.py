@@ -22,6 +22,7 @@ from domain.orders.records import (
     OrderReport,
     OrderState,
 )
+from domain.records import is_readable
 
 DECLARED_ABSENT = "DECLARED_ABSENT"
 """The `reason` of an order that the venue did not know when asked: our verdict, not the venue's."""
@@ -153,13 +154,18 @@ def is_absent(order: Order) -> bool:
 
 
 def _is_old(order: Order, event: OrderEvent) -> bool:
-    """Tell whether the event says nothing new: counted before, or looking further back."""
+    """Tell whether the event says nothing new: counted before, or looking further back.
+
+    One with a number that is not finite says nothing either: the next look-up will.
+    """
+    report = event.report
+    if not is_readable(event) or (report is not None and not is_readable(report)):
+        return True
     if event.kind in _OURS and is_absent(order):
         return True
-    report = event.report
-    if event.kind in _REVISING or report is None:
-        return _execution_key(event) in order.executions
-    return event.kind is _K.REPORTED and report.filled_quantity < order.filled_quantity
+    if event.kind is _K.REPORTED:
+        return report is not None and report.filled_quantity < order.filled_quantity
+    return _execution_key(event) in order.executions
 
 
 def _execution_key(event: OrderEvent) -> str | None:
@@ -169,14 +175,14 @@ def _execution_key(event: OrderEvent) -> str | None:
     """
     if event.kind in _REVISING:
         return f"{event.kind}:{event.execution_id or event.ts_event}"
-    if event.kind not in _FILLING or not event.fill_quantity:
+    if event.kind not in _FILLING or event.fill_quantity is None:
         return None
     return event.execution_id or f"{event.ts_event}:{event.fill_quantity}:{event.fill_price}"
 
 
 def _executions(order: Order, event: OrderEvent) -> tuple[str, ...]:
     key = _execution_key(event)
-    return order.executions if key is None or key in order.executions else (*order.executions, key)
+    return order.executions if key is None else (*order.executions, key)
 
 
 def _quantities(order: Order, event: OrderEvent) -> tuple[Decimal, Decimal]:
@@ -189,10 +195,9 @@ def _quantities(order: Order, event: OrderEvent) -> tuple[Decimal, Decimal]:
     if event.kind in _REVISING:
         return _revised(order, event)
     known = order.filled_quantity
-    new = _execution_key(event) not in (None, *order.executions)
     executed = order.executed_quantity
-    if new and event.fill_quantity is not None and event.fill_quantity > 0:
-        executed += event.fill_quantity
+    if event.kind in _FILLING and event.fill_quantity is not None:
+        executed += max(Decimal(0), event.fill_quantity)
     if event.report is not None:
         filled = max(known, event.report.filled_quantity)
     elif event.kind is _K.FILLED:
@@ -208,7 +213,8 @@ def _revised(order: Order, event: OrderEvent) -> tuple[Decimal, Decimal]:
     if event.report is not None:
         filled = event.report.filled_quantity
     elif event.kind is _K.TRADE_BUSTED and event.fill_quantity is not None:
-        filled = max(Decimal(0), filled - event.fill_quantity)
+        filled -= abs(event.fill_quantity)
+    filled = max(Decimal(0), filled)
     return filled, min(order.executed_quantity, filled)
 
 
