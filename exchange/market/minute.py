@@ -40,18 +40,21 @@ class Minute:
     notices: tuple[Notice, ...] = ()
 
     def messages(self, lo_ns: int, hi_ns: int) -> list[MarketMessage]:
-        """Return what becomes public in [lo, hi), in order; a quote goes before its prints."""
-        quotes = _between(self.quotes.rows, lo_ns, hi_ns)
-        prints = _between(self.prints.rows, lo_ns, hi_ns)
-        found: list[MarketMessage] = [*self.quotes.records(self.symbol, quotes)]
-        found.extend(self.prints.records(self.symbol, prints))
+        """Return what becomes public in [lo, hi), in order.
+
+        At one moment a notice goes first, because it may resume trading, then a quote, then the
+        prints that it explains.
+        """
+        found: list[MarketMessage] = []
         found.extend(n for n in self.notices if lo_ns <= n.published_ns < hi_ns)
+        found.extend(self.quotes.records(self.symbol, _between(self.quotes.rows, lo_ns, hi_ns)))
+        found.extend(self.prints.records(self.symbol, _between(self.prints.rows, lo_ns, hi_ns)))
         found.sort(key=_published)
         return found
 
     def known_prints(self, as_of_ns: int) -> Iterator[Print]:
         """Yield the prints as REST tells them at `as_of_ns`, taken-back ones marked, by time."""
-        amended = {_amended_id(a): a for a in self._amendments(as_of_ns)}
+        amended = {a.amended_id: a for a in self._amendments(as_of_ns)}
         rows = self.prints.rows
         for found in self.prints.records(self.symbol, rows[rows["published"] <= as_of_ns]):
             amendment = amended.get(found.trade_id)
@@ -80,7 +83,7 @@ class Minute:
         rows = self.prints.rows
         rows = rows[rows["published"] <= as_of_ns]
         for amendment in self._amendments(as_of_ns):
-            hit = rows["id"] == _amended_id(amendment)
+            hit = rows["id"] == amendment.amended_id
             if isinstance(amendment, Cancellation):
                 rows = rows[~hit]
             else:
@@ -96,12 +99,6 @@ def _published(message: MarketMessage) -> int:
 def _between(rows: Rows, lo_ns: int, hi_ns: int) -> Rows:
     published = rows["published"]
     return rows[(published >= lo_ns) & (published < hi_ns)]
-
-
-def _amended_id(amendment: Amendment) -> int:
-    if isinstance(amendment, Cancellation):
-        return amendment.trade_id
-    return amendment.original_id
 
 
 def _retold(found: Print, amendment: Amendment) -> Iterator[Print]:

@@ -86,6 +86,11 @@ class Cancellation(Published, frozen=True, gc=False):
     tape: str
     action: str = "C"
 
+    @property
+    def amended_id(self) -> int:
+        """Return the id of the print that this is about."""
+        return self.trade_id
+
 
 class Correction(Published, frozen=True, gc=False):
     """A print replaced by another."""
@@ -100,6 +105,11 @@ class Correction(Published, frozen=True, gc=False):
     corrected_conditions: tuple[str, ...]
     exchange: str
     tape: str
+
+    @property
+    def amended_id(self) -> int:
+        """Return the id of the print that this is about."""
+        return self.original_id
 
 
 class Article(Published, frozen=True, gc=False):

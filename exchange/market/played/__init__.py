@@ -1,0 +1,1 @@
+"""Play what was recorded: tapes of real ticks, or bars from a file."""
