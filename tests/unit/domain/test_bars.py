@@ -261,7 +261,7 @@ def test_a_print_that_comes_twice_counts_once():
 def test_a_print_far_behind_the_clock_is_counted_and_dropped():
     candles = feed(Candles("AAPL", 60), [at(1)])
     candles.close_due(NOON + 1_000 * S)
-    assert candles.add(at(5)) == NO_CHANGE
+    assert candles.add(at(65)) == NO_CHANGE
     assert candles.rejects["late_beyond_repair"] == 1
     assert [change.kind for change in candles.add(at(700))] == [ChangeKind.REVISED]
 
