@@ -1,0 +1,223 @@
+"""Read decisions: lists, whole stories, windows, recorded answers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from domain.decisions import Call, Check, Decision, Outcome, Role
+from domain.orders import Order
+from domain.records import Record
+from journal import schema
+from journal.projections.views import DecisionBody
+from journal.reads.orders import FillRow, OrderEventRow, OrderReads
+from journal.reads.queries import Page, Queries, record
+from journal.reads.states import ApprovalRow, StateReads
+
+_DECISIONS = schema.decisions
+_ENTRIES = schema.entries
+_GATES = schema.gates
+_CHECKS = schema.checks
+
+
+class DecisionRow(Record, frozen=True):
+    """One decision in a list. `denial_code` is the gateway's, none unless it denied the order."""
+
+    id: str
+    seq: int
+    ts: int
+    symbol: str
+    outcome: Outcome
+    reason_code: str
+    action: str | None
+    confidence: float | None
+    analyst: str
+    as_of: str
+    ts_start: str
+    ts_end: str
+    window_digest: str
+    tokens_in: int
+    tokens_out: int
+    cost_usd: float
+    denial_code: str | None
+
+
+class Gate(Record, frozen=True):
+    """The gateway's verdict on one order, with every limit it was held against."""
+
+    seq: int
+    ts: int
+    client_order_id: str
+    purpose: str
+    authorized: bool
+    code: str | None
+    checks: tuple[Check, ...]
+
+
+class OrderStory(Record, frozen=True):
+    """An order with what happened to it."""
+
+    order: Order
+    events: tuple[OrderEventRow, ...]
+    fills: tuple[FillRow, ...]
+
+
+class Story(Record, frozen=True):
+    """Everything about one decision. `prompts` maps the digests its calls name to their texts."""
+
+    seq: int
+    decision: Decision
+    window: dict[str, Any] | None
+    prompts: dict[str, str]
+    gates: tuple[Gate, ...]
+    orders: tuple[OrderStory, ...]
+    approval: ApprovalRow | None
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """A decision as its entry keeps it."""
+
+    seq: int
+    decision: Decision
+    body: DecisionBody
+
+
+class _WithDecision(msgspec.Struct, frozen=True):
+    decision: Decision
+
+
+class DecisionReads:
+    """Answer for decisions."""
+
+    def __init__(self, queries: Queries, orders: OrderReads, states: StateReads) -> None:
+        self._queries = queries
+        self._orders = orders
+        self._states = states
+
+    async def page(
+        self,
+        *,
+        limit: int = 50,
+        after: str | None = None,
+        symbol: str | None = None,
+        outcome: Outcome | None = None,
+        code: str | None = None,
+    ) -> Page[DecisionRow]:
+        """Return decisions, newest first; `code` is why a run ended or why its order was denied."""
+        query = sa.select(*(_DECISIONS.c[name] for name in DecisionRow.__struct_fields__))
+        if symbol is not None:
+            query = query.where(_DECISIONS.c.symbol == symbol)
+        if outcome is not None:
+            query = query.where(_DECISIONS.c.outcome == outcome.value)
+        if code is not None:
+            is_code = sa.or_(_DECISIONS.c.reason_code == code, _DECISIONS.c.denial_code == code)
+            query = query.where(is_code)
+        rows, cursor = await self._queries.page(query, _DECISIONS.c.seq, limit=limit, after=after)
+        items = (record(row, DecisionRow) for row in rows)
+        return Page(items=tuple(items), next=cursor)
+
+    async def get(self, decision_id: str) -> Decision | None:
+        """Return a decision as it was journaled last."""
+        kept = await self._kept(decision_id)
+        return None if kept is None else kept.decision
+
+    async def window(self, digest: str) -> dict[str, Any] | None:
+        """Return a window in plain form (`domain.market.Window` reads it)."""
+        content = (await self._queries.blobs([digest])).get(digest)
+        return None if content is None else msgspec.json.decode(content)
+
+    async def recorded(self, decision_id: str, role: Role, attempt: int) -> Call | None:
+        """Return a model's answer word for word, or none."""
+        decision = await self.get(decision_id)
+        if decision is None:
+            return None
+        calls = (c for c in decision.calls if c.role is role and c.attempt == attempt)
+        return next(calls, None)
+
+    async def story(self, decision_id: str) -> Story | None:
+        """Return a decision with its window, prompts, checks, orders and fills."""
+        kept = await self._kept(decision_id)
+        if kept is None:
+            return None
+        digests = kept.body.prompts
+        blobs, gates, orders, approval = await asyncio.gather(
+            self._queries.blobs([kept.decision.window_digest, *digests.values()]),
+            self.gates(decision_id),
+            self._order_stories(decision_id),
+            self._states.approval(decision_id),
+        )
+        window = blobs.get(kept.decision.window_digest)
+        return Story(
+            seq=kept.seq,
+            decision=kept.decision,
+            window=None if window is None else msgspec.json.decode(window),
+            prompts={n: blobs[d].decode() for n, d in digests.items() if d in blobs},
+            gates=tuple(gates),
+            orders=tuple(orders),
+            approval=approval,
+        )
+
+    async def gates(self, decision_id: str) -> list[Gate]:
+        """Return the gateway's verdicts on the orders of a decision or origin, oldest first."""
+        query = (
+            sa.select(_GATES, _CHECKS.c.n, _CHECKS.c.code.label("check_code"))
+            .add_columns(_CHECKS.c.passed, _CHECKS.c.value, _CHECKS.c.bound)
+            .outerjoin(_CHECKS, _CHECKS.c.seq == _GATES.c.seq)
+            .where(_GATES.c.decision_id == decision_id)
+            .order_by(_GATES.c.seq, _CHECKS.c.n)
+        )
+        gates: dict[int, Gate] = {}
+        for row in await self._queries.all(query):
+            gate = gates.get(row.seq) or _gate(row)
+            if row.n is not None:
+                gate = msgspec.structs.replace(gate, checks=(*gate.checks, _check(row)))
+            gates[row.seq] = gate
+        return list(gates.values())
+
+    async def _order_stories(self, origin: str) -> list[OrderStory]:
+        orders = await self._orders.of_origin(origin)
+        names = tuple(order.request.client_order_id for order in orders)
+        if not names:
+            return []
+        events, fills = await asyncio.gather(
+            self._orders.events(*names), self._orders.fills(client_order_ids=names)
+        )
+        return [
+            OrderStory(
+                order=order,
+                events=tuple(e for e in events if e.client_order_id == name),
+                fills=tuple(f for f in fills if f.fill.client_order_id == name),
+            )
+            for name, order in zip(names, orders, strict=True)
+        ]
+
+    async def _kept(self, decision_id: str) -> _Kept | None:
+        query = (
+            sa.select(_DECISIONS.c.seq, _ENTRIES.c.body)
+            .join(_ENTRIES, _ENTRIES.c.seq == _DECISIONS.c.last_seq)
+            .where(_DECISIONS.c.id == decision_id)
+        )
+        row = await self._queries.first(query)
+        if row is None:
+            return None
+        decision = msgspec.json.decode(row.body, type=_WithDecision).decision
+        return _Kept(row.seq, decision, msgspec.json.decode(row.body, type=DecisionBody))
+
+
+def _gate(row: sa.Row[Any]) -> Gate:
+    return Gate(
+        seq=row.seq,
+        ts=row.ts,
+        client_order_id=row.client_order_id,
+        purpose=row.purpose,
+        authorized=row.authorized,
+        code=row.code,
+        checks=(),
+    )
+
+
+def _check(row: sa.Row[Any]) -> Check:
+    return Check(code=row.check_code, passed=row.passed, value=row.value, limit=row.bound)

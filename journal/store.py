@@ -1,0 +1,253 @@
+"""Write batches of entries: the chain, its projections and its blobs in one transaction.
+
+The store remembers the end of the chain. After any failure it forgets it and reads it again, so
+that what was or was not committed is the database's word alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import msgspec
+import sqlalchemy as sa
+import structlog
+import zstandard
+
+from domain.errors import JournalError
+from domain.ports import Entry, EntryKind
+from journal import schema
+from journal.anchors import Anchor, AnchorFile
+from journal.chain import GENESIS, Head, Sealed, link, seal
+from journal.database import (
+    Address,
+    FileLock,
+    JournalConfig,
+    LoopRunner,
+    ThreadRunner,
+    readable_errors,
+)
+from journal.migrate import bring_up_to_date
+from journal.projections.rows import At, project
+from journal.projections.statements import Batch, Statements, Write, statements_for
+
+log = structlog.get_logger(__name__)
+
+_KNOWN_BLOBS = 4096
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """Entries that go in together or not at all.
+
+    `pending` names an approval that must still be open; `spool_ids` (one an entry) the lines of
+    the spool they came from, each of which goes in once.
+    """
+
+    items: tuple[Sealed, ...]
+    pending: str | None = None
+    spool_ids: tuple[str, ...] = ()
+
+
+class _Written(msgspec.Struct, frozen=True, kw_only=True):
+    head: Head
+    results: list[int | None]
+    blobs: list[str]
+    anchor: Anchor | None
+
+
+class Store:
+    """Own the one writing connection and the end of the chain."""
+
+    def __init__(self, address: Address, config: JournalConfig) -> None:
+        self._address = address
+        self._config = config
+        self._runner = (LoopRunner if address.is_async else ThreadRunner)(address, config)
+        self._anchors = AnchorFile(config.anchor_file or address.beside(".anchors"))
+        self._lock = FileLock(address.beside(".lock")) if address.path else None
+        self._statements: Statements = statements_for("sqlite" if address.path else "postgresql")
+        self._compressor = zstandard.ZstdCompressor(level=3)
+        self._known: dict[str, None] = {}
+        self._head: Head | None = None
+        self._acknowledged = 0
+        self._anchored = 0
+
+    @property
+    def last_seq(self) -> int:
+        """Return the number of the last entry known to be committed."""
+        return self._acknowledged
+
+    async def open(self) -> None:
+        """Lock, migrate, and check the chain's end against its anchors; raises `JournalError`."""
+        if self._lock:
+            with readable_errors(self._address.shown):
+                self._lock.take()
+        try:
+            self._head = await self._runner.run(self._prepare)
+        except JournalError:
+            await self._release()
+            raise
+        self._acknowledged = self._head.seq
+
+    async def commit(self, requests: Sequence[Request]) -> list[int | None]:
+        """Write requests in order; returns each one's last seq, none where it lost its race.
+
+        Raises `JournalError`; then nothing of it counts.
+        """
+        head, self._head = self._head, None
+        written = await self._runner.run(partial(self._write, requests, head))
+        self._head = written.head
+        self._acknowledged = written.head.seq
+        self._remember(written.blobs)
+        if written.anchor:
+            await self._anchor(written.anchor)
+        return written.results
+
+    async def reconnect(self) -> None:
+        """Drop the connection; the next commit opens another and reads the chain's end."""
+        await self._runner.aclose()
+        self._head = None
+        self._known.clear()
+
+    async def close(self, ts: int) -> None:
+        """Anchor the end of the chain and let go of everything."""
+        try:
+            if self._head and self._head.seq > self._anchored:
+                anchored = await self._runner.run(partial(self._close_chain, self._head, ts))
+                await self._anchor(anchored)
+        finally:
+            await self._release()
+
+    async def _release(self) -> None:
+        await self._runner.aclose()
+        self._runner.shut_down()
+        if self._lock:
+            self._lock.release()
+
+    def _prepare(self, connection: sa.Connection) -> Head:
+        bring_up_to_date(connection, self._address.shown)
+        head = _read_head(connection)
+        for anchor in self._anchors.read()[-1:]:
+            self._anchored = anchor.seq
+            _hold_to(connection, anchor, self._anchors)
+        return head
+
+    def _write(
+        self, requests: Sequence[Request], head: Head | None, connection: sa.Connection
+    ) -> _Written:
+        head = head or self._reread(connection)
+        batch = Batch(self._statements)
+        results: list[int | None] = []
+        blobs: list[str] = []
+        for request in requests:
+            if request.pending is not None:
+                batch.flush(connection)
+                if not _is_pending(connection, request.pending):
+                    results.append(None)
+                    continue
+            for sealed in self._new_items(connection, request, batch):
+                head = self._add(batch, head, sealed, blobs)
+            results.append(head.seq)
+        anchor = None
+        if head.seq - self._anchored >= self._config.anchor_every:
+            head, anchor = self._add_anchor(batch, head, requests[-1].items[-1].ts)
+        batch.flush(connection)
+        return _Written(head=head, results=results, blobs=blobs, anchor=anchor)
+
+    def _new_items(
+        self, connection: sa.Connection, request: Request, batch: Batch
+    ) -> Iterator[Sealed]:
+        """Yield a request's entries but for spooled lines that are in the journal already."""
+        if not request.spool_ids:
+            yield from request.items
+            return
+        table = schema.spooled
+        query = sa.select(table.c.id).where(table.c.id.in_(request.spool_ids))
+        known = set(connection.scalars(query))
+        for spool_id, sealed in zip(request.spool_ids, request.items, strict=True):
+            if spool_id not in known:
+                batch.add(Write.SPOOLED, {"id": spool_id})
+                yield sealed
+
+    def _add(self, batch: Batch, head: Head, sealed: Sealed, blobs: list[str]) -> Head:
+        after = link(head, sealed)
+        batch.add(
+            Write.ENTRY,
+            {
+                "seq": after.seq,
+                "ts": sealed.ts,
+                "kind": sealed.kind.value,
+                "ref": sealed.ref,
+                "body": sealed.body,
+                "prev_hash": head.hash,
+                "hash": after.hash,
+            },
+        )
+        for blob in sealed.blobs:
+            if blob.digest not in self._known:
+                content = self._compressor.compress(blob.content)
+                row = {"digest": blob.digest, "size": len(blob.content), "content": content}
+                batch.add(Write.BLOB, row)
+                blobs.append(blob.digest)
+        batch.extend(project(sealed.view, At(after.seq, sealed.ts)))
+        return after
+
+    def _add_anchor(self, batch: Batch, head: Head, ts: int) -> tuple[Head, Anchor]:
+        body = {"seq": head.seq, "hash": head.hash.hex()}
+        after = self._add(
+            batch, head, seal(Entry(kind=EntryKind.ANCHOR, ref="chain", body=body), ts), []
+        )
+        return after, Anchor(seq=after.seq, ts=ts, hash=after.hash.hex())
+
+    def _close_chain(self, head: Head, ts: int, connection: sa.Connection) -> Anchor:
+        batch = Batch(self._statements)
+        _, anchor = self._add_anchor(batch, head, ts)
+        batch.flush(connection)
+        return anchor
+
+    def _reread(self, connection: sa.Connection) -> Head:
+        head = _read_head(connection)
+        if head.seq < self._acknowledged:
+            raise JournalError(
+                f"The journal ends at entry {head.seq}, but {self._acknowledged} was committed.",
+                remedy="Stop the bot and restore the database.",
+            )
+        return head
+
+    def _remember(self, digests: list[str]) -> None:
+        self._known.update(dict.fromkeys(digests))
+        while len(self._known) > _KNOWN_BLOBS:
+            del self._known[next(iter(self._known))]
+
+    async def _anchor(self, anchor: Anchor) -> None:
+        """Write the anchor's file; when it cannot be, the next one follows after as many more."""
+        self._anchored = anchor.seq
+        try:
+            await asyncio.to_thread(self._anchors.add, anchor)
+        except OSError as error:
+            log.warning("anchor_not_written", path=str(self._anchors.path), error=str(error))
+
+
+def _read_head(connection: sa.Connection) -> Head:
+    table = schema.entries
+    query = sa.select(table.c.seq, table.c.hash).order_by(table.c.seq.desc()).limit(1)
+    row = connection.execute(query).first()
+    return Head(row.seq, bytes(row.hash)) if row else Head(0, GENESIS)
+
+
+def _hold_to(connection: sa.Connection, anchor: Anchor, anchors: AnchorFile) -> None:
+    table = schema.entries
+    found = connection.scalar(sa.select(table.c.hash).where(table.c.seq == anchor.seq))
+    if found is None or bytes(found).hex() != anchor.hash:
+        what = "is missing" if found is None else "is not the one that was written"
+        raise JournalError(
+            f"Entry {anchor.seq} of the journal {what}, by its anchor in {anchors.path.name}.",
+            remedy=f"Restore the database; to go on with what is left, move {anchors.path} away.",
+            code="JOURNAL_BROKEN",
+        )
+
+
+def _is_pending(connection: sa.Connection, decision_id: str) -> bool:
+    table = schema.approvals
+    query = sa.select(table.c.status).where(table.c.decision_id == decision_id)
+    return connection.scalar(query) == "pending"

@@ -1,0 +1,289 @@
+"""Queue entries and commit them in groups: one transaction for all that waits.
+
+All of it runs on the event loop but the transaction itself. While one commit syncs, the next
+group gathers, so under load a commit carries many entries and costs each little. When a commit
+fails every waiter is told, and the writer tries on its own until the disk is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable
+
+import structlog
+
+from domain.errors import InvariantBroken, JournalError
+from domain.ports import Clock, Entry, EntryKind
+from journal.chain import seal
+from journal.database import JournalConfig
+from journal.spool import Spool
+from journal.store import Request, Store
+
+log = structlog.get_logger(__name__)
+
+OnChange = Callable[[JournalError | None], None]
+"""Called on the event loop with why the journal went down, or none when it is back."""
+
+
+class _Waiting:
+    """A request in the queue; without a future it is a trace."""
+
+    __slots__ = ("future", "request", "size")
+
+    def __init__(self, request: Request, future: asyncio.Future[int | None] | None) -> None:
+        self.request = request
+        self.future = future
+        self.size = sum(sealed.size for sealed in request.items)
+
+
+class Writer:
+    """Be the one task that commits; every method is for the event loop's own thread."""
+
+    def __init__(
+        self, store: Store, spool: Spool, clock: Clock, config: JournalConfig, on_change: OnChange
+    ) -> None:
+        self._store = store
+        self._spool = spool
+        self._clock = clock
+        self._config = config
+        self._on_change = on_change
+        self._queue: deque[_Waiting] = deque()
+        self._in_flight: list[_Waiting] = []
+        self._queued_entries = 0
+        self._queued_bytes = 0
+        self._wake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._failure: JournalError | None = _closed()
+        self._is_closing = False
+        self.commits = 0
+        self.lost: Counter[str] = Counter()
+
+    @property
+    def failure(self) -> JournalError | None:
+        """Return why the journal is down, or none when it is up."""
+        return self._failure
+
+    @property
+    def queued(self) -> int:
+        """Return how many entries wait."""
+        return self._queued_entries
+
+    async def start(self) -> None:
+        """Write what the spool holds, then serve; raises `JournalError`."""
+        await self._replay_spool()
+        self._failure = None
+        self._task = asyncio.create_task(self._run(), name="journal")
+
+    async def append(self, request: Request) -> int | None:
+        """Wait until the request is committed; none when its approval was closed already."""
+        if self._failure is not None:
+            raise _again(self._failure)
+        if not self._has_room(request):
+            raise JournalError(
+                f"The journal is behind: {self._queued_entries} entries wait.",
+                remedy="Its disk is too slow for this load.",
+            )
+        waiting = _Waiting(request, asyncio.get_running_loop().create_future())
+        self._enqueue(waiting)
+        self._wake.set()
+        assert waiting.future is not None
+        try:
+            async with asyncio.timeout(self._config.append_timeout_s):
+                return await waiting.future
+        except TimeoutError:
+            raise JournalError(
+                f"The journal did not commit within {self._config.append_timeout_s:g} s.",
+                remedy="Its disk is stuck or too slow.",
+            ) from None
+
+    def trace(self, request: Request) -> None:
+        """Take entries along with the next commit; a full queue drops and counts them."""
+        if self._is_closing or not self._has_room(request):
+            self._lose(request)
+            return
+        self._enqueue(_Waiting(request, None))
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._config.trace_delay_s, self._wake.set)
+
+    async def close(self) -> None:
+        """Commit what waits, once, and end."""
+        self._is_closing = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+
+    async def _run(self) -> None:
+        try:
+            while not (self._is_closing and not self._queue):
+                await self._work()
+                if not await self._commit_group() and not await self._recover():
+                    return
+        finally:
+            self._end()
+
+    async def _work(self) -> None:
+        """Wait until an append arrives, the oldest trace has waited long enough, or all ends."""
+        await self._wake.wait()
+        self._wake.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def _commit_group(self) -> bool:
+        group = self._take()
+        if not group:
+            return True
+        self._in_flight = group
+        try:
+            results = await self._store.commit([waiting.request for waiting in group])
+        except JournalError as error:
+            self._fail(error)
+            return False
+        self._in_flight = []
+        self.commits += 1
+        for waiting, result in zip(group, results, strict=True):
+            if waiting.future is not None and not waiting.future.done():
+                waiting.future.set_result(result)
+        if self._queue:
+            self._wake.set()
+        return True
+
+    def _take(self) -> list[_Waiting]:
+        """Take the next group, leaving out those whose caller has given up."""
+        group: list[_Waiting] = []
+        entries = 0
+        while self._queue and entries < self._config.batch_entries:
+            waiting = self._queue.popleft()
+            self._queued_entries -= len(waiting.request.items)
+            self._queued_bytes -= waiting.size
+            if waiting.future is None or not waiting.future.done():
+                group.append(waiting)
+                entries += len(waiting.request.items)
+        return group
+
+    def _fail(self, error: JournalError) -> None:
+        """Tell every waiter, keep traces for the next try unless they may be the cause."""
+        self._failure = error
+        for waiting in self._all_waiting():
+            if waiting.future is not None:
+                if not waiting.future.done():
+                    waiting.future.set_exception(_again(error))
+            elif error.code == "JOURNAL_REFUSED":
+                self._lose(waiting.request)
+            else:
+                self._enqueue(waiting)
+        log.error("journal_down", reason=error.line)
+        self._on_change(error)
+
+    def _all_waiting(self) -> list[_Waiting]:
+        """Empty the queue, the group of a failed commit first."""
+        waiting = [*self._in_flight, *self._queue]
+        self._in_flight = []
+        self._queue.clear()
+        self._queued_entries = self._queued_bytes = 0
+        return waiting
+
+    async def _recover(self) -> bool:
+        """Try with growing pauses until a commit goes through; false when closed before that."""
+        delay = self._config.retry_first_s
+        while not self._is_closing:
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(delay):
+                    await self._closing()
+            except TimeoutError:
+                delay = min(delay * 2, self._config.retry_last_s)
+            if await self._try_again():
+                return True
+        return False
+
+    async def _closing(self) -> None:
+        while not self._is_closing:
+            self._wake.clear()
+            await self._wake.wait()
+
+    async def _try_again(self) -> bool:
+        try:
+            await self._store.reconnect()
+            await self._store.commit([self._back_again()])
+            await self._replay_spool()
+        except JournalError as error:
+            self._failure = error
+            return False
+        self._failure = None
+        self._wake.set()
+        log.info("journal_up")
+        self._on_change(None)
+        return True
+
+    def _back_again(self) -> Request:
+        """Make the entry that says the journal was away, and what was lost by it."""
+        lost = {str(kind): count for kind, count in self.lost.items()}
+        body = {
+            "code": "JOURNAL_RECOVERED",
+            "message": f"The journal was down: {self._failure.line if self._failure else ''}",
+            "lost": lost,
+        }
+        entry = Entry(kind=EntryKind.ALERT, ref="journal", body=body)
+        return Request(items=(seal(entry, self._clock.now_ns()),))
+
+    async def _replay_spool(self) -> None:
+        spooled, size = self._spool.read()
+        if not spooled:
+            return
+        try:
+            items = tuple(seal(line.entry, line.ts) for line in spooled)
+        except InvariantBroken as error:
+            raise JournalError(
+                f"The spool holds an entry this version cannot read: {error}",
+                remedy=f"Start the version that wrote it, or move {self._spool.path} away.",
+            ) from error
+        ids = tuple(line.id for line in spooled)
+        await self._store.commit([Request(items=items, spool_ids=ids)])
+        self._spool.clear(size)
+        log.info("spool_replayed", entries=len(spooled))
+
+    def _has_room(self, request: Request) -> bool:
+        size = sum(sealed.size for sealed in request.items)
+        return (
+            self._queued_entries + len(request.items) <= self._config.queue_entries
+            and self._queued_bytes + size <= self._config.queue_bytes
+        )
+
+    def _enqueue(self, waiting: _Waiting) -> None:
+        self._queue.append(waiting)
+        self._queued_entries += len(waiting.request.items)
+        self._queued_bytes += waiting.size
+
+    def _lose(self, request: Request) -> None:
+        self.lost.update(sealed.kind.value for sealed in request.items)
+
+    def _end(self) -> None:
+        """Leave no waiter behind, whatever ended the task."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._failure = failure = self._failure or _closed()
+        for waiting in self._all_waiting():
+            if waiting.future is None:
+                self._lose(waiting.request)
+            elif not waiting.future.done():
+                waiting.future.set_exception(_again(failure))
+        if not self._is_closing:
+            self._on_change(failure)
+
+
+def _closed() -> JournalError:
+    return JournalError("The journal is closed.", remedy="Start the bot again.")
+
+
+def _again(error: JournalError) -> JournalError:
+    """Copy an error: one instance raised in many tasks would gather their tracebacks."""
+    return type(error)(error.args[0], remedy=error.remedy, code=error.code)
+
+
+def sealed_request(entries: tuple[Entry, ...], ts: int, *, pending: str | None = None) -> Request:
+    """Encode entries that belong together; raises `InvariantBroken` for a wrong shape."""
+    return Request(items=tuple(seal(entry, ts) for entry in entries), pending=pending)
