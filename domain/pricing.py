@@ -78,9 +78,10 @@ def limit_price(
     market order is a marketable limit at the collar. Raises `ValueError` for a quote without two
     sides or a crossed one.
     """
-    bid, ask = to_price(quote.bid, instrument), to_price(quote.ask, instrument)
-    if bid > ask:
-        raise ValueError(f"crossed quote: {bid} / {ask}")
+    if not 0 < quote.bid <= quote.ask:
+        raise ValueError(f"not a two-sided quote: {quote.bid} / {quote.ask}")
+    bid = round_price(to_decimal(quote.bid), instrument, "down")
+    ask = round_price(to_decimal(quote.ask), instrument, "up")
     own, far = (bid, ask) if side is Side.BUY else (ask, bid)
     base = own if style is ExecutionStyle.PASSIVE else far
     collar = to_decimal(collar_bps)
