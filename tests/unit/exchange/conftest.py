@@ -1,10 +1,10 @@
-"""The official OpenAPI files as an oracle: every REST answer is held against them."""
+"""What the exchange's tests share: the official OpenAPI files as an oracle, a market to move."""
 
 import json
 import re
 import zipfile
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,12 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
+
+from exchange.clock import VenueClock
+from exchange.matching.knobs import Knobs
+from exchange.matching.listing import crypto_pair, us_equity
+from exchange.matching.sessions import Sessions, to_ns
+from exchange.venue import Credentials, Venue
 
 WHEEL = Path(__file__).parents[3] / ".cache" / "alpaca_mcp_server-2.4.0-py3-none-any.whl"
 CHECKS = FormatChecker(formats=("uuid",))
@@ -96,3 +102,91 @@ def _schema(api: str, response: dict[str, Any]) -> dict[str, Any] | None:
         return None
     absolute: dict[str, Any] = json.loads(json.dumps(schema).replace('"#/', f'"urn:{api}#/'))
     return absolute
+
+
+class Market:
+    """A venue whose time stands still until a test moves it, and the events it has sent.
+
+    It starts on a Thursday at 10:00 New York.
+    """
+
+    def __init__(
+        self,
+        *,
+        at: str = "2026-10-08T14:00:00+00:00",
+        sessions: Sessions | None = None,
+        **knobs: Any,
+    ) -> None:
+        self._wall_ns = 0
+        self.venue = Venue(
+            clock=VenueClock(
+                origin_ns=to_ns(datetime.fromisoformat(at)), wall=lambda: self._wall_ns
+            ),
+            listings=[
+                us_equity("AAPL"),
+                us_equity("PENY"),
+                us_equity("HARD", shortable=False, fractionable=False),
+                us_equity("GONE", active=False),
+                us_equity("LOCK", tradable=False),
+                crypto_pair("BTC/USD"),
+            ],
+            credentials=Credentials(key="key", secret="secret"),
+            knobs=Knobs(**{"partial_rate": 0.0, **knobs}),
+            sessions=sessions,
+        )
+        self.events: list[dict[str, Any]] = []
+        self.venue.subscribe_orders(self.events.append)
+
+    def quote(self, symbol: str, bid: float, ask: float, size: float = 1000.0) -> None:
+        """Play a quote of now."""
+        self.venue.on_quote(symbol, bid, size, ask, size, self.venue.clock.now_ns())
+
+    def trade(self, symbol: str, price: float) -> None:
+        """Play a print of now."""
+        self.venue.on_trade(symbol, price, 100.0, self.venue.clock.now_ns())
+
+    def open_with(self, bid: float = 99.98, ask: float = 100.0) -> "Market":
+        """Quote AAPL around a hundred and BTC/USD around fifty thousand."""
+        self.quote("AAPL", bid, ask)
+        self.quote("PENY", 0.5, 0.51)
+        self.quote("HARD", 20.0, 20.02)
+        self.quote("BTC/USD", 49_990.0, 50_000.0)
+        return self
+
+    def wait(self, **delta: float) -> None:
+        """Let time pass, quietly."""
+        self._wall_ns += int(timedelta(**delta) / timedelta(microseconds=1)) * 1000
+        self.venue.advance()
+
+    def order(self, side: str, qty: Any, symbol: str = "AAPL", **fields: Any) -> dict[str, Any]:
+        """Enter an order: at the market for the day unless the fields say otherwise."""
+        lifetime = "gtc" if "/" in symbol else "day"
+        body = {"symbol": symbol, "qty": qty, "side": side, "type": "market"}
+        return self.venue.submit(body | {"time_in_force": lifetime} | fields)
+
+    def limit(self, side: str, qty: Any, price: Any, **fields: Any) -> dict[str, Any]:
+        """Enter a limit order."""
+        return self.order(side, qty, type="limit", limit_price=price, **fields)
+
+    def status(self, order: dict[str, Any]) -> str:
+        """Return an order's status now."""
+        return str(self.venue.order(order["id"])["status"])
+
+    def story(self) -> list[str]:
+        """Return what has happened as `event role-or-side`, oldest first."""
+        return [
+            f"{event['event']} {event['order'].get('group_role') or event['order']['side']}"
+            for event in self.events
+        ]
+
+
+@pytest.fixture
+def new_market() -> type[Market]:
+    """Return the class: a test makes its market with the knobs it wants."""
+    return Market
+
+
+@pytest.fixture
+def market() -> Market:
+    """Return a market with quotes, no partial fills, in regular hours."""
+    return Market().open_with()
