@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from domain.errors import FeedError
 from domain.market import Bar, NewsItem
 from domain.ports import Clock, Feed, MarketSink
-from domain.records import NS_PER_S
+from domain.records import NS_PER_S, format_ns
 from engine.orders.keeper import BAND_OWNER as EXITS
 
 Publish = Callable[[str, dict[str, Any]], None]
@@ -67,7 +67,7 @@ class MarketEars:
             "bar_closed",
             {
                 "symbol": bar.symbol,
-                "ts": bar.ts_event,
+                "ts": format_ns(bar.ts_event),
                 "interval_s": bar.interval_s,
                 "open": bar.open,
                 "high": bar.high,
@@ -149,12 +149,10 @@ class MarketWatch:
         """Start and end the feeds as they are wanted, until cancelled."""
         while True:
             await self._until(wanted=True)
-            feeding = asyncio.create_task(self._feed(), name="market")
-            try:
+            async with asyncio.TaskGroup() as group:
+                feeding = group.create_task(self._feed(), name="market")
                 await self._until(wanted=False)
-            finally:
                 feeding.cancel()
-                await asyncio.gather(feeding, return_exceptions=True)
 
     async def _until(self, *, wanted: bool) -> None:
         while self.is_wanted is not wanted:

@@ -43,6 +43,8 @@ class Exits:
         self._plans: dict[str, Plan] = {}
         self._attempts: dict[tuple[str, Leg], int] = {}
         self._group: asyncio.TaskGroup | None = None
+        self.is_suspended = False
+        """Set by a person who cancels all protection; a resume takes it back."""
         self._seams = Seams(
             config=config,
             gateway=gateway,
@@ -56,6 +58,7 @@ class Exits:
             plan=self.plan,
             forget=self._forget,
             next_id=self.next_id,
+            is_suspended=lambda: self.is_suspended,
             measured=measured,
             alert=alert,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
@@ -27,12 +28,13 @@ from domain.orders import (
     Purpose,
     Side,
     TimeInForce,
+    is_whole,
 )
 from domain.ports import Clock
-from domain.pricing import round_price, to_price
+from domain.pricing import round_price, to_decimal, to_price
 from domain.records import NS_PER_S, Record, format_ns
 from domain.risk import Denied
-from engine.orders.plans import Plan, is_whole, sellable, stop_request
+from engine.orders.plans import Plan, sellable, stop_request
 
 log = structlog.get_logger(__name__)
 
@@ -69,8 +71,12 @@ class GatewayPort(Protocol):
         """Authorize, write ahead and send."""
         ...
 
-    async def cancel(self, order: Order, reason: str) -> None:
-        """Ask the venue to cancel."""
+    async def cancel(self, order: Order, reason: str) -> Order:
+        """Ask the venue to cancel and see it through."""
+        ...
+
+    def turn(self, symbol: str) -> AbstractAsyncContextManager[None]:
+        """Hold a symbol for a sequence that no entry may interrupt."""
         ...
 
 
@@ -93,6 +99,8 @@ class Seams:
     plan: Callable[[str], Plan | None]
     forget: Callable[[str], None]
     next_id: Callable[[str, Leg], str]
+    is_suspended: Callable[[], bool]
+    """Tell whether a person has taken all protection down (cancel-all with `protective`)."""
     measured: Callable[[str, float], None]
     """Hear how long a position stood bare, in seconds."""
     alert: Callable[[str, str, str], None]
@@ -153,12 +161,12 @@ class Keeper:
         """Step whenever something changed, and every `check_every_s` while there is a position."""
         while True:
             await self._wait()
-            async with self._lock:
+            async with self._lock, self._seams.gateway.turn(self.symbol):
                 await self._guarded_step()
 
     async def close(self, request: OrderRequest) -> Order | Denied:
         """Close the position for the agents or a person; the keeper re-protects what is left."""
-        async with self._lock:
+        async with self._lock, self._seams.gateway.turn(self.symbol):
             try:
                 return await self._close(request)
             finally:
@@ -202,13 +210,18 @@ class Keeper:
         if quantity <= 0:
             await self._clean_up(plan, working)
             return
+        if self._seams.is_suspended():
+            return
         if self._should_exit(plan):
             await self._exit_now(plan, self._exit_leg(plan))
             return
         await self._protect(plan, quantity, working)
 
     def _quantity(self) -> Decimal:
-        return sellable(self._seams.held(self.symbol), self._seams.instrument(self.symbol))
+        """Return what can be closed: a rest below the venue's minimum is dust and stays."""
+        instrument, quote = self._seams.instrument(self.symbol), self._seams.quote(self.symbol)
+        price = Decimal(0) if quote is None else to_decimal(max(quote.bid, 0.0))
+        return sellable(self._seams.held(self.symbol), instrument, price=price)
 
     async def _settle_entry(self, working: list[Order]) -> bool:
         """Cancel the rest of a partly filled entry; true while an entry still works.

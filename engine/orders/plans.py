@@ -9,7 +9,15 @@ from __future__ import annotations
 from decimal import Decimal
 
 from domain.market import AssetClass, Instrument
-from domain.orders import Leg, OrderClass, OrderRequest, OrderType, Side, TimeInForce
+from domain.orders import (
+    Leg,
+    OrderClass,
+    OrderRequest,
+    OrderType,
+    Side,
+    TimeInForce,
+    is_whole,
+)
 from domain.pricing import floor_quantity, round_price
 from domain.records import Record, format_ns
 
@@ -43,11 +51,6 @@ def plan_of(entry: OrderRequest, opened_at: str) -> Plan | None:
         target=entry.take_profit,
         opened_at=opened_at,
     )
-
-
-def is_whole(quantity: Decimal) -> bool:
-    """Tell whether a quantity is in whole units: only such stock orders may be GTC or complex."""
-    return quantity == quantity.to_integral_value()
 
 
 def stop_request(
@@ -95,6 +98,12 @@ def stop_request(
     )
 
 
-def sellable(quantity: Decimal, instrument: Instrument) -> Decimal:
-    """Return the part of a holding that an order can carry: what is left below a lot is dust."""
-    return floor_quantity(abs(quantity), instrument)
+def sellable(quantity: Decimal, instrument: Instrument, *, price: Decimal) -> Decimal:
+    """Return the part of a holding that an order can carry, zero for dust.
+
+    Dust is what lies below a lot or, at `price` (zero when unknown: then it does not count), below
+    the venue's least notional. Stocks may always be closed whole, so the minimum is crypto's.
+    """
+    lots = floor_quantity(abs(quantity), instrument)
+    is_dust = instrument.asset_class is AssetClass.CRYPTO and lots * price > 0
+    return Decimal(0) if is_dust and lots * price < instrument.min_notional else lots

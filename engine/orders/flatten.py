@@ -1,0 +1,106 @@
+"""Close every position a person wants closed, and look until the venue says flat."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+
+from domain.account import Ledger
+from domain.market import AssetClass, Instrument, Quote
+from domain.orders import Leg, Order, OrderRequest, OrderType, Side, TimeInForce, is_whole
+from domain.ports import Clock, Entry, EntryKind, Journal
+from domain.pricing import round_price, to_price
+from domain.records import NS_PER_S, digest, format_ns
+from domain.risk import Denied
+from engine.orders.exits import Exits
+from engine.orders.plans import sellable
+
+_COLLAR = Decimal("0.03")
+_TTL_S = 5.0
+_ROUNDS = 4
+
+
+class Flatten:
+    """Send closing orders through the exits, so the stop is cancelled before its quantity goes."""
+
+    def __init__(  # noqa: PLR0913 - what is looked at, what acts, what remembers
+        self,
+        *,
+        exits: Exits,
+        ledger: Ledger,
+        quote: Callable[[str], Quote | None],
+        instrument: Callable[[str], Instrument],
+        is_foreign: Callable[[str], bool],
+        ended: Callable[[str], Awaitable[Order]],
+        refresh: Callable[[], Awaitable[None]],
+        journal: Journal,
+        clock: Clock,
+    ) -> None:
+        self._exits = exits
+        self._ledger = ledger
+        self._quote = quote
+        self._instrument = instrument
+        self._is_foreign = is_foreign
+        self._ended = ended
+        self._refresh = refresh
+        self._journal = journal
+        self._clock = clock
+
+    async def all(self, *, actor: str, account_wide: bool) -> None:
+        """Close what is ours (or everything), in a few rounds until nothing sellable is left."""
+        origin = await self._origin(actor)
+        for _ in range(_ROUNDS):
+            symbols = [s for s in self._ledger.positions if account_wide or not self._is_foreign(s)]
+            requests = [self._request(symbol, origin) for symbol in symbols]
+            sending = [self._exits.close(request) for request in requests if request is not None]
+            if not sending:
+                return
+            results = await asyncio.gather(*sending)
+            await self._settle([r.client_order_id for r in results if not isinstance(r, Denied)])
+            await self._refresh()
+
+    async def _settle(self, names: list[str]) -> None:
+        """Give the orders their time to fill; what is left is priced anew in the next round."""
+        waits = [asyncio.ensure_future(self._ended(name)) for name in names]
+        if not waits:
+            return
+        _, late = await asyncio.wait(waits, timeout=_TTL_S + 2)
+        for wait in late:
+            wait.cancel()
+
+    async def _origin(self, actor: str) -> str:
+        """Journal what the orders are named after; a dead journal does not stop a flatten."""
+        now = format_ns(self._clock.now_ns())
+        origin = digest(["flatten", actor, now])[:24]
+        body = {"id": origin, "kind": "flatten", "symbol": "", "reason": "flatten", "parent": None}
+        self._journal.trace(Entry(kind=EntryKind.ORIGIN, ref=origin, body=body))
+        return origin
+
+    def _request(self, symbol: str, origin: str) -> OrderRequest | None:
+        """Price a marketable close inside the collar; none for dust."""
+        held, instrument = self._ledger.quantity(symbol), self._instrument(symbol)
+        position, quote = self._ledger.position(symbol), self._quote(symbol)
+        if position is None:
+            return None
+        quantity = sellable(held, instrument, price=position.market_price or Decimal(0))
+        if quantity <= 0:
+            return None
+        side = Side.SELL if held > 0 else Side.BUY
+        touch = position.market_price or position.average_price
+        if quote is not None and quote.bid > 0 and quote.ask > 0:
+            touch = to_price(quote.bid if side is Side.SELL else quote.ask, instrument)
+        may_ioc = instrument.asset_class is AssetClass.CRYPTO or is_whole(quantity)
+        return OrderRequest(
+            decision_id=origin,
+            leg=Leg.FLATTEN,
+            symbol=symbol,
+            side=side,
+            quantity=quantity,
+            order_type=OrderType.LIMIT,
+            time_in_force=TimeInForce.IOC if may_ioc else TimeInForce.DAY,
+            reference_price=touch,
+            valid_until=format_ns(self._clock.now_ns() + int(_TTL_S * NS_PER_S)),
+            client_order_id=self._exits.next_id(origin, Leg.FLATTEN),
+            limit_price=round_price(touch * (1 + side.sign * _COLLAR), instrument, "nearest"),
+        )
