@@ -32,7 +32,7 @@ def changed_ticket(order: Order, body: Mapping[str, Any]) -> Ticket:
     changes: dict[str, Any] = {
         name: value
         for name in ("limit_price", "stop_price")
-        if (value := fields.positive(name)) is not None
+        if (value := fields.positive(name)) not in (None, getattr(order.ticket, name))
     }
     if (trail := fields.positive("trail")) is not None:
         changes["trail_price" if order.ticket.trail_price else "trail_percent"] = trail
