@@ -112,6 +112,14 @@ class Correction(Published, frozen=True, gc=False):
         return self.original_id
 
 
+class Depth(Published, frozen=True, gc=False):
+    """A crypto order book or what changed in it: (price, size) with the best first, 0 is gone."""
+
+    bids: tuple[tuple[float, float], ...]
+    asks: tuple[tuple[float, float], ...]
+    is_full: bool
+
+
 class Article(Published, frozen=True, gc=False):
     """A news item; `symbol` is its first symbol, `ts_event` when it was written."""
 
@@ -127,4 +135,4 @@ class Article(Published, frozen=True, gc=False):
 
 Amendment = Cancellation | Correction
 Notice = Halt | Band | Cancellation | Correction | Article
-MarketMessage = Print | TopOfBook | Candle | Notice
+MarketMessage = Print | TopOfBook | Candle | Depth | Notice
