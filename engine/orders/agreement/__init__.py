@@ -1,0 +1,1 @@
+"""What it means when the venue and we disagree: about positions, about orders."""

@@ -1,0 +1,55 @@
+"""Name what the gateway acts on and how patient it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from domain.orders import OrderRequest
+from domain.ports import Broker, Clock, Entry, Journal
+from domain.records import Record
+from domain.risk import Facts, Limits
+from engine.orders.book import OrderBook
+from engine.orders.delivery.lookup import LookupConfig
+from engine.orders.delivery.points import Point, nowhere
+
+
+class Spool(Protocol):
+    """Remember what is sent while the journal is down."""
+
+    def append(self, entries: Sequence[Entry], ts: int) -> None:
+        """Write and sync; raises `JournalError`."""
+        ...
+
+
+class GatewayConfig(Record, frozen=True):
+    """How patient the gateway is, in wall seconds: these are deadlines of network and disk.
+
+    `write_ahead_s` is how long protection waits for the journal before it takes the spool.
+    A cancel is confirmed after `confirm_s`, then asked again, doubling to `confirm_longest_s`.
+    """
+
+    deadline_s: float = 15.0
+    write_ahead_s: float = 1.0
+    retry_s: float = 0.25
+    retry_longest_s: float = 5.0
+    max_entry_tries: int = 5
+    confirm_s: float = 1.0
+    confirm_longest_s: float = 30.0
+    lookup: LookupConfig = LookupConfig()
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewaySeams:
+    """What the gateway acts on: venue, memory, disk, facts and limits, time."""
+
+    broker: Broker
+    book: OrderBook
+    journal: Journal
+    facts: Callable[[OrderRequest], Facts]
+    """Everything fresh about the order's symbol; synchronous, called inside the one step."""
+    limits: Callable[[], Limits]
+    clock: Clock
+    spool: Spool | None = None
+    at: Callable[[Point], None] = nowhere
