@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from domain.account import Ledger
+from domain.account import Ledger, Position
 from domain.errors import JournalError
 from domain.limits import TradingState
 from domain.market import AssetClass, Instrument, asset_class_of
@@ -39,6 +39,7 @@ from engine.market import MarketEars, Publish
 from engine.orders.exits import Exits
 from engine.orders.flatten import Flatten
 from engine.orders.gateway import Gateway
+from engine.orders.ownership import Ownership
 from engine.orders.plans import sellable
 from engine.orders.reconcile import Reconciler
 from engine.runs import Runs
@@ -106,6 +107,7 @@ class Parts:
     exits: Exits
     flatten: Flatten
     reconciler: Reconciler
+    ownership: Ownership
     equity: EquityWatch
     gate: TradingGate
     guard: Guard
@@ -219,7 +221,7 @@ class Bot:
             feed=parts.config.feed,
             is_reconciled=parts.reconciler.is_clean,
             is_journal_up=parts.is_journal_up(),
-            is_order_stream_up=parts.guard.is_stream_up,
+            is_order_stream_up=parts.reconciler.is_link_up,
             is_feed_up=parts.ears.is_up,
             started_at=parts.session.started_at,
             slots=parts.limiter.slots,
@@ -284,7 +286,7 @@ class Bot:
         parts, position = self._parts, self._parts.ledger.position(symbol)
         assert position is not None
         plan, price = parts.exits.plan(symbol), position.market_price
-        is_ours = not parts.reconciler.is_foreign(symbol)
+        is_ours = not parts.ownership.is_foreign(symbol)
         return PositionView(
             symbol=symbol,
             quantity=position.quantity,
@@ -301,6 +303,10 @@ class Bot:
             == 0,
         )
 
+    def _is_dust(self, symbol: str, position: Position) -> bool:
+        price = position.market_price or Decimal(0)
+        return sellable(position.quantity, self._parts.instrument(symbol), price=price) == 0
+
     def _symbol_status(self, symbol: str) -> SymbolStatus:
         parts = self._parts
         view, now_ns = parts.store.view(symbol), parts.clock.now_ns()
@@ -313,7 +319,7 @@ class Bot:
             is_warm=view.is_warm,
             is_stale=view.is_stale,
             is_halted=view.is_halted,
-            is_reducing=parts.reconciler.is_reducing(symbol),
+            is_reducing=parts.ownership.is_reducing(symbol),
             session=parts.calendar.phase(asset_class, now_ns).value,
             quote_age_s=None if quote is None else (now_ns - quote.ts_recv) / NS_PER_S,
             bid=None if quote is None else quote.bid,

@@ -7,18 +7,19 @@ reconciles, watches equity, and keeps the market in sight while a position or an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
-from domain.account import Ledger
 from domain.market import Quote
-from domain.orders import OrderEvent
-from domain.ports import Broker, Clock, LinkDown, LinkUp
+from domain.ports import Clock
 from domain.records import Record
 from engine.equity import EquityWatch
 from engine.market import MarketWatch
 from engine.orders.book import OrderBook
+from engine.orders.exits import Exits
+from engine.orders.gateway import Gateway
+from engine.orders.reconcile import Reconciler
 
 _WHO = "guard"
 
@@ -27,15 +28,8 @@ class GuardConfig(Record, frozen=True):
     """How often the guard looks; seconds of event time."""
 
     beat_s: float = 1.0
-    account_every_s: float = 30.0
-
-
-class Runs(Protocol):
-    """A part that works until cancelled."""
-
-    def run(self) -> Coroutine[Any, Any, None]:
-        """Work until cancelled."""
-        ...
+    look_s: float = 0.05
+    equity_every_s: float = 30.0
 
 
 class Guard:
@@ -45,43 +39,40 @@ class Guard:
         self,
         config: GuardConfig,
         *,
-        broker: Broker,
+        gateway: Gateway,
+        exits: Exits,
+        reconciler: Reconciler,
         book: OrderBook,
-        ledger: Ledger,
         equity: EquityWatch,
         watch: MarketWatch,
         quote: Callable[[str], Quote | None],
-        refresh: Callable[[], Awaitable[None]],
-        reconcile: Callable[[str], None],
-        parts: tuple[Runs, ...],
         clock: Clock,
     ) -> None:
         self._config = config
-        self._broker = broker
+        self._gateway = gateway
+        self._exits = exits
+        self._reconciler = reconciler
         self._book = book
-        self._ledger = ledger
+        self._ledger = book.ledger
         self._equity = equity
         self._watch = watch
         self._quote = quote
-        self._refresh = refresh
-        self._reconcile = reconcile
-        self._parts = parts
         self._clock = clock
         self._group: asyncio.TaskGroup | None = None
-        self.is_stream_up = False
         self.is_ready = asyncio.Event()
+        """Set once the venue has answered for orders, positions and account."""
 
     async def run(self) -> None:
         """Work until cancelled. A part that fails ends the process: restarting is recovery."""
-        async with asyncio.TaskGroup() as group:
+        async with self._gateway, asyncio.TaskGroup() as group:
             self._group = group
-            for part in self._parts:
-                group.create_task(part.run(), name=type(part).__name__.lower())
+            self._gateway.resume()
+            group.create_task(self._reconciler.follow(), name="order-stream")
+            group.create_task(self._reconciler.run(), name="reconciler")
             group.create_task(self._watch.run(), name="market-watch")
-            group.create_task(self._follow(), name="order-stream")
+            group.create_task(self._protect(), name="exits")
             group.create_task(self._beat(), name="guard-beat")
-            group.create_task(self._refresh_account(), name="account")
-            self.is_ready.set()
+            group.create_task(self._record_equity(), name="equity")
 
     def start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Run work that no session's end may cut, such as sending an order."""
@@ -89,16 +80,15 @@ class Guard:
             raise RuntimeError("the guard does not run")
         return self._group.create_task(work, name=name)
 
-    async def _follow(self) -> None:
-        async for update in self._broker.updates():
-            match update:
-                case OrderEvent():
-                    self._book.apply(update)
-                case LinkUp():
-                    self.is_stream_up = True
-                    self._reconcile("order stream up")
-                case LinkDown():
-                    self.is_stream_up = False
+    async def _protect(self) -> None:
+        """Run the exits once the venue has said what we hold: until then nothing is known as flat.
+
+        A keeper that took an unread position for a closed one would cancel its stop.
+        """
+        while self._reconciler.last is None or not self._reconciler.last.is_conclusive:
+            await self._clock.sleep(self._config.look_s)
+        self.is_ready.set()
+        await self._exits.run()
 
     async def _beat(self) -> None:
         while True:
@@ -119,8 +109,9 @@ class Guard:
         else:
             self._watch.release(_WHO)
 
-    async def _refresh_account(self) -> None:
+    async def _record_equity(self) -> None:
+        await self.is_ready.wait()
         while True:
-            await self._clock.sleep(self._config.account_every_s)
-            await self._refresh()
+            self._equity.observe()
             self._equity.record()
+            await self._clock.sleep(self._config.equity_every_s)
