@@ -41,7 +41,7 @@ from domain.records import NS_PER_S, format_ns, parse_ns, plain
 from domain.risk import BINDS, Code, Denied, authorize, preview
 from engine.orders.book import event_of
 from engine.orders.delivery.cancels import Cancels
-from engine.orders.delivery.lookup import Lookup, Repeat, Repeated
+from engine.orders.delivery.lookup import Lookup, Repeated
 from engine.orders.delivery.points import Point
 from engine.orders.delivery.seams import GatewayConfig, GatewaySeams
 from engine.orders.delivery.turns import Turns
@@ -163,13 +163,13 @@ class Gateway:
     def resume(self) -> None:
         """Take up what a crash left open: unknown orders are looked up, old entries cancelled.
 
-        A sending that a crash cut is as unknown as one that timed out. An exit is sent again only
-        when it is authorized anew, for the position may have changed meanwhile.
+        A sending that a crash cut is as unknown as one that timed out. An exit is sent again once
+        it is authorized anew, which waits until the venue has said what is held.
         """
         for order in self._book.working():
             if order.state in {OrderState.SUBMITTING, OrderState.UNKNOWN}:
                 self._book.note(order, _K.SUBMIT_UNKNOWN, "the process ended before the answer")
-                self._settle(order, self._reauthorized(order.request), self._window_s(order))
+                self._settle(order, None, self._window_s(order))
             elif order.state is OrderState.PENDING_CANCEL and order.venue_order_id is not None:
                 self._cancels.begin(order, order.reason)
             self._start_timer(order)
@@ -291,29 +291,31 @@ class Gateway:
         failed = (check.code for check in checks if not check.passed and Code(check.code) in codes)
         return next(failed, None)
 
-    def _settle(self, order: Order, authorized: AuthorizedOrder | None, window_s: float) -> None:
+    def _settle(self, order: Order, known: AuthorizedOrder | None, window_s: float) -> None:
         """Look the order up in the background; an exit is sent again meanwhile."""
-        repeat: Repeat | None = None
-        if authorized is not None and order.request.purpose is not Purpose.ENTRY:
-            known = authorized
+        request, repeat = order.request, None
+        if request.purpose is not Purpose.ENTRY:
 
             async def repeat_exit() -> Repeated:
-                return await self._repeat(known)
+                return await self._repeat(request, known)
 
             repeat = repeat_exit
         settling = self._lookup.settle(order, window_s=window_s, repeat=repeat)
         self._spawn(settling, f"lookup:{order.client_order_id}")
 
-    async def _repeat(self, authorized: AuthorizedOrder) -> Repeated:
+    async def _repeat(self, request: OrderRequest, known: AuthorizedOrder | None) -> Repeated:
         """Send an exit again with the same id: success or "must be unique" settles it.
 
         It must still close no more than is held. A refusal says nothing about the first sending,
         which may be what holds the quantity.
         """
-        request = authorized.request
-        is_late = parse_ns(request.valid_until) < self._seams.clock.now_ns()
-        if is_late or self._failed_check(request, BINDS[Purpose.PROTECT]) is not None:
+        if parse_ns(request.valid_until) < self._seams.clock.now_ns():
             return Repeated.REFUSED
+        if self._failed_check(request, BINDS[Purpose.PROTECT]) is not None:
+            return Repeated.NOT_SENT
+        authorized = known or self._reauthorized(request)
+        if authorized is None:
+            return Repeated.NOT_SENT
         try:
             report = await self._post(authorized)
         except (NotSent, RateLimited):
@@ -326,12 +328,11 @@ class Gateway:
         return Repeated.MAYBE_SENT
 
     def _reauthorized(self, request: OrderRequest) -> AuthorizedOrder | None:
-        """Authorize an exit anew after a restart; an entry is never sent again."""
-        if request.purpose is Purpose.ENTRY:
-            return None
+        """Authorize an exit of before a restart on what is held now; its intent is on disk."""
         verdict = authorize(
             request, self._seams.facts(request), self._seams.limits(), self._book.ledger
         )
+        self._seams.journal.trace(gate_entry(request, verdict))
         return verdict if isinstance(verdict, AuthorizedOrder) else None
 
     def _window_s(self, order: Order) -> float:

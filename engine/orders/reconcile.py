@@ -29,10 +29,10 @@ from domain.orders import (
 )
 from domain.ports import Broker, Clock, Entry, EntryKind, Journal, LinkDown, LinkUp
 from domain.records import Record, format_ns, plain
-from engine.orders.agreement.missing import Missing
-from engine.orders.agreement.ownership import Finding, Ownership
 from engine.orders.book import OrderBook
+from engine.orders.delivery.missing import Missing
 from engine.orders.family import ours_from
+from engine.orders.ownership import Finding, Ownership
 
 T = TypeVar("T")
 

@@ -1,1 +1,1 @@
-"""What the gateway is made of: turns, write-ahead, look-ups, cancels. None of it sends."""
+"""What gateway and reconciler are made of: turns, write-ahead, look-ups, cancels."""

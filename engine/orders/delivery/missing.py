@@ -10,8 +10,8 @@ from domain.errors import BrokerError
 from domain.orders import Order, OrderEventKind, OrderReport, OrderState
 from domain.ports import Broker, Clock
 from domain.records import NS_PER_S, format_ns, parse_ns
-from engine.orders.agreement.ownership import Finding
 from engine.orders.book import OrderBook
+from engine.orders.ownership import Finding
 
 log = structlog.get_logger(__name__)
 

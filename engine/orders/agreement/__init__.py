@@ -1,1 +1,0 @@
-"""What it means when the venue and we disagree: about positions, about orders."""
