@@ -11,7 +11,7 @@ import msgspec
 import sqlalchemy as sa
 import zstandard
 
-from domain.errors import ConfigError
+from domain.errors import ConfigError, JournalError
 from domain.ports import EntryKind
 from domain.records import Record
 from journal import schema
@@ -54,12 +54,21 @@ class Queries:
 
     async def all(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
         """Return every row."""
+        self._require_file()
         with readable_errors(self._address.shown):
             async with self._engine.connect() as connection:
                 if not self._is_checked:
                     await connection.run_sync(require_current, self._address.shown)
                     self._is_checked = True
                 return (await connection.execute(query)).all()
+
+    def _require_file(self) -> None:
+        path = self._address.path
+        if path is not None and not path.exists():
+            raise JournalError(
+                f"There is no journal at {path}.",
+                remedy="Start the bot once, or set DATABASE_URL to the journal's address.",
+            )
 
     async def first(self, query: sa.Select[Any]) -> sa.Row[Any] | None:
         """Return the first row, or none."""

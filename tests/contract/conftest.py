@@ -165,8 +165,8 @@ def filled(asked, price="100.05", execution="x1", quantity=None, fee="0"):
     )
 
 
-def plainly(kind, ref="x", **body):
-    return Entry(kind=EntryKind(kind), ref=ref, body=body)
+def plainly(entry_kind, /, **body):
+    return Entry(kind=EntryKind(entry_kind), ref="x", body=body)
 
 
 def alert(n=0):

@@ -1,0 +1,142 @@
+"""Tampering is found, and the first bad entry is named."""
+
+import contextlib
+import shutil
+import sqlite3
+
+import pytest
+
+from domain.decisions import Decision, Outcome
+from domain.ports import Entry, EntryKind
+from domain.records import digest, plain
+from journal.reads.reader import Reader
+from journal.sql import SqlJournal
+
+WINDOW = {"symbol": "AAPL", "as_of": "2026-01-05T15:00:00Z"}
+
+
+@pytest.fixture
+async def written(config, path, clock, alert):
+    """A closed journal: alerts 1 to 5, a decision at 6, alerts 7 and 8, the anchor at 9."""
+    decision = Decision(
+        id="d1",
+        symbol="AAPL",
+        window_digest=digest(WINDOW),
+        analyst="rules",
+        outcome=Outcome.HELD,
+        reason_code="HOLD",
+        as_of="2026-01-05T15:00:00Z",
+        graph_version="1",
+    )
+    body = {"decision": plain(decision), "window": WINDOW, "prompts": {"p": "What now?"}}
+    async with SqlJournal(config, clock) as journal:
+        for n in range(1, 6):
+            await journal.append(alert(n))
+        await journal.append(Entry(kind=EntryKind.DECISION, ref="d1", body=body))
+        await journal.append(alert(7), alert(8))
+    return path
+
+
+def tamper(path, *statements):
+    """Change the database as someone who knows SQL would."""
+    with contextlib.closing(sqlite3.connect(path)) as raw:
+        raw.execute("DROP TRIGGER entries_no_update")
+        raw.execute("DROP TRIGGER entries_no_delete")
+        for statement in statements:
+            assert raw.execute(statement).rowcount != 0
+        raw.commit()
+
+
+async def verdict(config):
+    async with Reader(config) as reader:
+        return await reader.verify_chain()
+
+
+async def test_an_untouched_journal_is_sound(config, written):
+    """Every entry, blob and anchor is counted."""
+    found = await verdict(config)
+    assert found.is_sound
+    assert (found.entries, found.blobs, found.anchors) == (9, 2, 2)
+
+
+async def test_a_flipped_byte_in_the_file_names_its_entry(config, written):
+    """Not through SQL: one bit of the file itself."""
+    content = bytearray(written.read_bytes())
+    place = content.index(b'"n":3')
+    content[place + 4] ^= 1
+    written.write_bytes(content)
+    found = await verdict(config)
+    assert found.first_bad.seq == 3
+    assert found.entries == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "first_bad"),
+    [
+        ("UPDATE entries SET ts = ts + 1 WHERE seq = 2", 2),
+        ("UPDATE entries SET ref = 'other' WHERE seq = 4", 4),
+        ("UPDATE entries SET kind = 'session' WHERE seq = 1", 1),
+        ("UPDATE entries SET prev_hash = zeroblob(32) WHERE seq = 5", 5),
+        ("DELETE FROM entries WHERE seq = 1", 1),
+        ("DELETE FROM entries WHERE seq = 5", 5),
+        ("DELETE FROM entries WHERE seq = 9", 9),
+        ("DELETE FROM entries WHERE seq >= 7", 7),
+        ("DELETE FROM entries", 1),
+        ("DELETE FROM blobs", 6),
+        ("UPDATE blobs SET content = zeroblob(9) WHERE size > 9", 6),
+    ],
+)
+async def test_a_change_by_sql_names_the_first_bad_entry(config, written, change, first_bad):
+    """Rows changed, removed at the start, in the middle or at the end, or content lost."""
+    tamper(written, change)
+    found = await verdict(config)
+    assert not found.is_sound
+    assert found.first_bad.seq == first_bad
+    assert found.first_bad.reason
+
+
+async def test_a_removed_end_is_found_also_when_the_anchor_table_went_with_it(config, written):
+    """The side file remembers."""
+    tamper(written, "DELETE FROM entries WHERE seq >= 8", "DELETE FROM anchors")
+    assert (await verdict(config)).first_bad.seq == 8
+
+
+async def test_a_chain_forged_from_a_copy_meets_its_anchor(config, written, clock, alert, path):
+    """A whole new chain is sound in itself, but not the one that was anchored."""
+    anchors = path.with_name(path.name + ".anchors")
+    kept = anchors.read_bytes()
+    for file in (path, anchors):
+        file.unlink()
+    async with SqlJournal(config, clock) as journal:
+        for n in range(20):
+            await journal.append(alert(n))
+    anchors.write_bytes(kept)
+    found = await verdict(config)
+    assert found.first_bad.seq == 9
+    assert "anchor" in found.first_bad.reason
+
+
+async def test_entries_put_in_between_are_found(config, written):
+    """A forged entry does not follow the one before it."""
+    tamper(
+        written,
+        "UPDATE entries SET seq = seq + 100 WHERE seq > 4",
+        "INSERT INTO entries SELECT 5, ts, kind, ref, body, prev_hash, hash FROM entries"
+        " WHERE seq = 4",
+    )
+    assert (await verdict(config)).first_bad.seq == 5
+
+
+async def test_an_empty_journal_is_sound(config, clock):
+    """Nothing was said, nothing was changed."""
+    async with SqlJournal(config, clock) as journal:
+        assert (await journal.reader.verify_chain()).is_sound
+
+
+async def test_a_copy_taken_elsewhere_verifies(config, written, tmp_path):
+    """An auditor gets the file and its anchors."""
+    other = tmp_path / "copy.sqlite3"
+    shutil.copy(written, other)
+    shutil.copy(f"{written}.anchors", f"{other}.anchors")
+    found = await verdict(type(config)(url=f"sqlite:///{other}"))
+    assert found.is_sound
