@@ -12,7 +12,7 @@ from domain.limits import Limits, TradingState
 from domain.market import Instrument, Quote, SessionPhase, Window, WindowQuote
 from domain.records import NS_PER_S, Record, parse, parse_ns
 
-ATR = "atr"
+ATR = "atr_14"
 """The indicator that distances of stops are measured in."""
 
 _FAR_NS = 24 * 3600 * NS_PER_S

@@ -653,7 +653,7 @@ WINDOW = Window(
         ts_event=format_ns(NOW - NS_PER_S),
         ts_recv=format_ns(NOW - NS_PER_S),
     ),
-    indicators={"atr": 1.0},
+    indicators={"atr_14": 1.0},
     n_bars_seen=250,
     account=WindowAccount(
         equity=Decimal(10_000),
