@@ -62,7 +62,7 @@ class DispatcherPorts:
     has_position: Callable[[str], bool]
     entries_possible: Callable[[str], bool]
     mid_and_atr: Callable[[str], tuple[float, float] | None]
-    exit_levels: Callable[[str], Sequence[float]]
+    exit_levels: Callable[[str], Sequence[float | None]]
     set_band: Callable[[str, str, float, float], None]
     on_drop: Callable[[Ticket, DropReason], None]
     on_failure: Callable[[Ticket, Exception], None]
@@ -359,7 +359,7 @@ class Dispatcher:
 
     def _arm_exits(self, track: _Track) -> None:
         """Watch for the mid's coming near the levels on either side of it."""
-        levels = self._ports.exit_levels(track.symbol)
+        levels = [x for x in self._ports.exit_levels(track.symbol) if x is not None]
         seen = self._ports.mid_and_atr(track.symbol)
         if not levels or seen is None:
             if track.edges.pop(EXIT_BAND, None) is not None:

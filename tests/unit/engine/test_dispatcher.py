@@ -46,7 +46,7 @@ class Desk:
         self.barred: set[str] = set()
         self.mids = dict.fromkeys(self.symbols, 100.0)
         self.atr = 1.0
-        self.levels: dict[str, list[float]] = {}
+        self.levels: dict[str, list[float | None]] = {}
         self.bands: dict[tuple[str, str], tuple[float, float]] = {}
         self.started: list[Ticket] = []
         self.starts_s: list[float] = []
@@ -327,7 +327,7 @@ async def test_position_near_its_stop_or_target_is_due_before_woken_symbols() ->
 async def test_only_level_of_a_short_position_is_watched_from_below() -> None:
     """A stop above the price leaves the other side open."""
     desk = Desk()
-    desk.held, desk.levels["A"] = {"A"}, [103.0]
+    desk.held, desk.levels["A"] = {"A"}, [103.0, None]
     async with desk.open() as dispatcher:
         dispatcher.levels_changed("A")
         assert desk.bands["A", EXIT_BAND] == (-INF, 102.5)
