@@ -20,6 +20,7 @@ from engine.orders.book import OrderBook
 from engine.orders.exits import Exits
 from engine.orders.gateway import Gateway
 from engine.orders.reconcile import Reconciler
+from engine.venue import VenueWatch
 
 _WHO = "guard"
 
@@ -45,6 +46,7 @@ class Guard:
         book: OrderBook,
         equity: EquityWatch,
         watch: MarketWatch,
+        venue: VenueWatch,
         quote: Callable[[str], Quote | None],
         clock: Clock,
     ) -> None:
@@ -56,6 +58,7 @@ class Guard:
         self._ledger = book.ledger
         self._equity = equity
         self._watch = watch
+        self._venue = venue
         self._quote = quote
         self._clock = clock
         self._group: asyncio.TaskGroup | None = None
@@ -70,6 +73,7 @@ class Guard:
             group.create_task(self._reconciler.follow(), name="order-stream")
             group.create_task(self._reconciler.run(), name="reconciler")
             group.create_task(self._watch.run(), name="market-watch")
+            group.create_task(self._venue.run(), name="venue-time")
             group.create_task(self._protect(), name="exits")
             group.create_task(self._beat(), name="guard-beat")
             group.create_task(self._record_equity(), name="equity")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 import structlog
@@ -11,7 +11,7 @@ import structlog
 from domain.decisions import Decision, Outcome
 from domain.market import Window
 from domain.orders import Leg, Order, OrderRequest
-from domain.ports import Clock, Entry, EntryKind, Journal
+from domain.ports import Entry, EntryKind, Journal
 from domain.records import plain
 from domain.risk import Denied
 from engine.limiter import Ticket
@@ -42,7 +42,7 @@ class Desk(Protocol):
         ...
 
 
-Execute = Callable[[OrderRequest], Awaitable[Order | Denied]]
+Execute = Callable[[OrderRequest], Coroutine[Any, Any, Order | Denied]]
 
 
 class Runs:
@@ -61,9 +61,9 @@ class Runs:
         enter: Execute,
         close: Execute,
         publish: Publish,
-        clock: Clock,
+        decided: Callable[[Decision], None],
+        start: Callable[[Coroutine[Any, Any, Any], str], asyncio.Task[Any]],
         deadline_s: float,
-        start: Callable[[Awaitable[Any], str], asyncio.Task[Any]],
     ) -> None:
         self._compose = compose
         self._desk = desk
@@ -71,9 +71,9 @@ class Runs:
         self._enter = enter
         self._close = close
         self._publish = publish
-        self._clock = clock
-        self._deadline_s = deadline_s
+        self._decided = decided
         self._start = start
+        self._deadline_s = deadline_s
         self.count = 0
         self.model_cost_usd = 0.0
         self.last_at: dict[str, str] = {}
@@ -99,6 +99,7 @@ class Runs:
         self.count += 1
         self.model_cost_usd += sum(call.cost_usd for call in decision.calls)
         self.last_at[decision.symbol] = decision.as_of
+        self._decided(decision)
         self._publish("decision_finished", {"seq": seq, **_finished(decision)})
 
     async def _act(self, request: OrderRequest) -> None:

@@ -81,7 +81,7 @@ def run(command: Callable[[], None]) -> int:
 def demo(
     port: Annotated[int | None, typer.Option(help="Port of HTTP (default: PORT, 3000).")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the made-up markets.")] = 7,
-    symbols: Annotated[int, typer.Option(help="How many symbols to trade.")] = 4,
+    symbols: Annotated[int, typer.Option(help="How many symbols to trade.")] = 6,
 ) -> None:
     """Trade a local market with no key and no account: exchange, bot and HTTP."""
     from api.cli.demo import run_demo
@@ -111,16 +111,26 @@ def exchange(
     seed: Annotated[int, typer.Option(help="Seed of the made-up markets.")] = 7,
     speed: Annotated[float, typer.Option(help="Times real speed.")] = 1.0,
     port: Annotated[int, typer.Option(help="REST port; streams take the next one.")] = 8900,
-    symbols: Annotated[int, typer.Option(help="How many made-up symbols.")] = 4,
+    symbols: Annotated[int, typer.Option(help="How many symbols, made-up ones beyond 1.")] = 6,
+    symbol: Annotated[str, typer.Option(help="What the bars are of.")] = "BARS",
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the addresses as JSON.")] = False,
+    tied: Annotated[bool, typer.Option(hidden=True, help="End when stdin closes.")] = False,
 ) -> None:
     """Run the local Alpaca alone: any client of Alpaca can be pointed at it."""
     from api.cli.exchange import ExchangeOptions, run_exchange
 
     run_exchange(
         ExchangeOptions(
-            tape=tape, bars=bars, seed=seed, speed=speed, port=port, symbols=symbols, json=as_json
+            tape=tape,
+            bars=bars,
+            symbol=symbol,
+            seed=seed,
+            speed=speed,
+            port=port,
+            symbols=symbols,
+            json=as_json,
+            tied=tied,
         )
     )
 

@@ -1,0 +1,438 @@
+"""Put the engine together: the one place where concrete parts meet.
+
+Read from top to bottom it is the order in which a process comes up: what the journal remembers,
+the venue's rules, memory, hands, eyes, the deciding half, and the face that people ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from api.assembly.plan import EnginePlan
+from domain.account import Ledger, Position
+from domain.limits import TradingState
+from domain.market import Instrument, asset_class_of
+from domain.orders import Fill, Order, Side
+from domain.ports import Broker, Clock, Entry, EntryKind, Feed
+from domain.pricing import round_price
+from domain.records import plain
+from engine.bot import Bot, BotConfig, Notices, Parts
+from engine.bus import Bus
+from engine.dispatcher import Dispatcher, DispatcherConfig, DispatcherPorts, DropReason
+from engine.equity import EquityWatch, day_zone
+from engine.guard import Guard, GuardConfig
+from engine.limiter import Limiter, Ticket
+from engine.market import MarketEars, MarketWatch
+from engine.metrics import Metrics, StatusCollector
+from engine.orders.book import OrderBook
+from engine.orders.delivery.seams import GatewaySeams
+from engine.orders.exits import Exits
+from engine.orders.flatten import Flatten
+from engine.orders.gateway import Gateway
+from engine.orders.ownership import Ownership, OwnershipConfig
+from engine.orders.plans import Plan as ProtectionPlan
+from engine.orders.reconcile import Reconciler, ReconcilerSeams
+from engine.restart import Remembered
+from engine.runs import Runs
+from engine.session import Session
+from engine.trading import TradingGate
+from engine.venue import VenueWatch
+from engine.windows import WindowConfig, Windows
+from feeds.calendar import TradingCalendar
+from feeds.store import RollingStore
+from graph.analysts.model.conversation import template_digests
+from graph.desk import Desk
+from journal.sql import SqlJournal
+
+_ADOPTED_STOP = Decimal("0.05")
+"""How far the stop of an adopted position lies: nobody has told us where its owner was wrong."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outside:
+    """What the engine is built upon: everything that reaches out of the process."""
+
+    broker: Broker
+    journal: SqlJournal
+    feeds: Sequence[Feed]
+    store: RollingStore
+    ears: MarketEars
+    calendar: TradingCalendar
+    desk: Desk
+    clock: Clock
+    wall: Clock
+    bus: Bus
+    registry: CollectorRegistry
+    instruments: dict[str, Instrument]
+    remembered: Remembered
+    venue: VenueWatch
+    account_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """The assembled engine: the guard to run and the face to ask."""
+
+    bot: Bot
+    guard: Guard
+    limiter: Limiter
+
+
+class _Standing:
+    """Answer the windows' questions about the engine (`engine.windows.Standing`)."""
+
+    def __init__(self, outside: Outside, gate: TradingGate) -> None:
+        self._outside = outside
+        self._gate = gate
+        self.ownership: Ownership
+        self.reconciler: Reconciler
+        self.equity: EquityWatch
+
+    def trading_state(self) -> TradingState:
+        return self._gate.state
+
+    def is_reducing(self, symbol: str) -> bool:
+        return self.ownership.is_reducing(symbol)
+
+    def is_foreign(self, symbol: str) -> bool:
+        return self.ownership.is_foreign(symbol)
+
+    def is_reconciled(self) -> bool:
+        return self.reconciler.is_clean
+
+    def is_journal_up(self) -> bool:
+        return self._outside.journal.is_up
+
+    def skew_ns(self) -> int | None:
+        return self._outside.venue.skew_ns()
+
+    def day_pnl(self) -> Decimal | None:
+        return self.equity.day_pnl
+
+    def peak_equity(self) -> Decimal | None:
+        return self.equity.peak
+
+
+def build_engine(plan: EnginePlan, outside: Outside) -> Engine:
+    """Wire every part; nothing runs yet."""
+    return _Builder(plan, outside).build()
+
+
+class _Builder:
+    """Hold the parts while they are wired; each method makes one group of them."""
+
+    def __init__(self, plan: EnginePlan, outside: Outside) -> None:
+        self._plan = plan
+        self._outside = outside
+        self._publish = outside.bus.publish
+        self._metrics = Metrics(outside.registry)
+        self._notices = Notices(outside.journal, self._publish, outside.clock)
+        self._gate = TradingGate(outside.journal, self._publish, outside.remembered.standing)
+        self._ledger = Ledger(plan.symbols)
+        self._book = OrderBook(self._ledger, outside.journal, outside.clock, self._publish)
+        self._standing = _Standing(outside, self._gate)
+
+    def build(self) -> Engine:
+        self._make_accounts()
+        self._make_windows()
+        self._make_hands()
+        self._make_guard()
+        self._make_deciding()
+        self._take_up()
+        return Engine(bot=self._make_bot(), guard=self._guard, limiter=self._limiter)
+
+    def _make_accounts(self) -> None:
+        plan, outside = self._plan, self._outside
+        self._ownership = Ownership(
+            OwnershipConfig(symbols=frozenset(plan.symbols), adopt_positions=plan.adopt_positions),
+            ledger=self._ledger,
+            clock=outside.clock,
+            owned=outside.remembered.owned,
+        )
+        self._reconciler = Reconciler(
+            ReconcilerSeams(
+                broker=outside.broker,
+                book=self._book,
+                journal=outside.journal,
+                ownership=self._ownership,
+                clock=outside.clock,
+                recall=outside.journal.reader.orders.find,
+                adopted=self._adopted,
+                alert=self._alert,
+            )
+        )
+        trades_stocks = any("/" not in symbol for symbol in plan.symbols)
+        self._equity = EquityWatch(
+            ledger=self._ledger,
+            limits=plan.limits,
+            journal=outside.journal,
+            clock=outside.clock,
+            zone=day_zone(trades_stocks=trades_stocks),
+            lower=self._lower,
+            marks=outside.remembered.marks,
+        )
+        self._standing.ownership = self._ownership
+        self._standing.reconciler = self._reconciler
+        self._standing.equity = self._equity
+
+    def _make_windows(self) -> None:
+        plan, outside = self._plan, self._outside
+        self._windows = Windows(
+            WindowConfig(
+                account=outside.account_id,
+                strategy=plan.strategy,
+                symbols=plan.symbols,
+                interval_s=plan.interval_s,
+                feed=plan.feed,
+                limits=plan.limits,
+                floors=plan.floors,
+                prompts=template_digests(),
+            ),
+            view=outside.store.view,
+            ledger=self._ledger,
+            instrument=self._instrument,
+            plan=lambda symbol: self._exits.plan(symbol),  # noqa: PLW0108 - made later
+            standing=self._standing,
+            calendar=outside.calendar,
+            clock=outside.clock,
+        )
+
+    def _make_hands(self) -> None:
+        plan, outside = self._plan, self._outside
+        self._gateway = Gateway(
+            GatewaySeams(
+                broker=outside.broker,
+                book=self._book,
+                journal=outside.journal,
+                facts=self._windows.facts,
+                limits=lambda: plan.limits,
+                clock=outside.clock,
+                spool=outside.journal.spool,
+            )
+        )
+        self._exits = Exits(
+            plan.exits,
+            gateway=self._gateway,
+            held=self._ledger.quantity,
+            working=self._book.working,
+            quote=outside.store.quote,
+            set_band=outside.store.set_band,
+            instrument=self._instrument,
+            refresh=self._reconciler.refresh,
+            clock=outside.clock,
+            measured=self._protected,
+            alert=self._alert,
+        )
+        self._flatten = Flatten(
+            exits=self._exits,
+            ledger=self._ledger,
+            quote=outside.store.quote,
+            instrument=self._instrument,
+            is_foreign=self._ownership.is_foreign,
+            ended=self._book.ended,
+            refresh=self._reconciler.refresh,
+            journal=outside.journal,
+            clock=outside.clock,
+        )
+        self._book.listen(self._exits.on_change)
+        self._book.listen(self._on_change)
+        outside.ears.wake_exits = self._exits.wake
+
+    def _make_guard(self) -> None:
+        outside = self._outside
+        self._watch = MarketWatch(
+            outside.feeds,
+            outside.store,
+            outside.store,
+            clock=outside.clock,
+            notify=self._notices.add,
+        )
+        self._guard = Guard(
+            GuardConfig(),
+            gateway=self._gateway,
+            exits=self._exits,
+            reconciler=self._reconciler,
+            book=self._book,
+            equity=self._equity,
+            watch=self._watch,
+            venue=outside.venue,
+            quote=outside.store.quote,
+            clock=outside.clock,
+        )
+
+    def _make_deciding(self) -> None:
+        plan, outside = self._plan, self._outside
+        self._limiter = Limiter(slots=plan.slots, queue_size=plan.queue_size, clock=outside.wall)
+        self._runs = Runs(
+            compose=lambda symbol, reason: self._windows.compose(symbol, reason=reason),
+            desk=outside.desk,
+            journal=outside.journal,
+            enter=self._enter,
+            close=self._exits.close,
+            publish=self._publish,
+            decided=self._metrics.decision_finished,
+            start=self._guard.start,
+            deadline_s=plan.decision_deadline_s - 1.0,
+        )
+        self._dispatcher = Dispatcher(
+            DispatcherConfig(
+                symbols=plan.symbols,
+                cooldown_s=plan.cooldown_s,
+                wake_move_atr=plan.wake_move_atr,
+                decision_deadline_s=plan.decision_deadline_s,
+            ),
+            DispatcherPorts(
+                run=self._runs.run,
+                is_warm=lambda symbol: outside.store.view(symbol).is_warm,
+                has_position=lambda symbol: self._ledger.quantity(symbol) != 0,
+                entries_possible=self._entries_possible,
+                mid_and_atr=self._mid_and_atr,
+                exit_levels=self._exit_levels,
+                set_band=outside.store.set_band,
+                on_drop=self._on_drop,
+                on_failure=self._on_failure,
+            ),
+            limiter=self._limiter,
+            clock=outside.clock,
+        )
+        self._session = Session(
+            watch=self._watch,
+            ears=outside.ears,
+            dispatcher=self._dispatcher,
+            prepare=self._guard.is_ready.wait,
+            cancel_entries=lambda: self._gateway.cancel_entries("stop"),
+            journal=outside.journal,
+            publish=self._publish,
+            clock=outside.clock,
+        )
+
+    def _make_bot(self) -> Bot:
+        plan, outside = self._plan, self._outside
+        bot = Bot(
+            Parts(
+                config=BotConfig(
+                    mode=plan.mode,
+                    analyst=outside.desk.analyst,
+                    feed=plan.feed,
+                    symbols=plan.symbols,
+                    labels={name: rules.name for name, rules in outside.instruments.items()},
+                ),
+                broker=outside.broker,
+                journal=outside.journal,
+                is_journal_up=lambda: outside.journal.is_up,
+                reader=outside.journal.reader,
+                clock=outside.clock,
+                calendar=outside.calendar,
+                store=outside.store,
+                ears=outside.ears,
+                ledger=self._ledger,
+                instrument=self._instrument,
+                gateway=self._gateway,
+                exits=self._exits,
+                flatten=self._flatten,
+                reconciler=self._reconciler,
+                ownership=self._ownership,
+                equity=self._equity,
+                gate=self._gate,
+                guard=self._guard,
+                session=self._session,
+                dispatcher=self._dispatcher,
+                limiter=self._limiter,
+                runs=self._runs,
+                notices=self._notices,
+                skew_ns=outside.venue.skew_ns,
+            )
+        )
+        outside.registry.register(StatusCollector(bot.status, self._limiter))
+        return bot
+
+    def _take_up(self) -> None:
+        """Put back what the journal remembers, before anything runs."""
+        remembered = self._outside.remembered
+        self._book.restore(remembered.orders)
+        for protection, attempts in remembered.plans:
+            self._exits.adopt(protection, attempts)
+
+    async def _enter(self, request: Any) -> Any:
+        self._windows.note_sent()
+        return await self._gateway.submit(request)
+
+    def _instrument(self, symbol: str) -> Instrument:
+        return self._outside.instruments[symbol]
+
+    def _lower(self, state: TradingState, code: str, reason: str) -> None:
+        if self._gate.lower(state, code=code, reason=reason, actor="autohedge"):
+            self._notices.add(code, reason)
+
+    def _alert(self, code: str, message: str, symbol: str) -> None:
+        self._metrics.alert_raised(code)
+        self._notices.add(code, message, symbol or None)
+
+    def _protected(self, _symbol: str, seconds: float) -> None:
+        self._metrics.position_protected(unprotected_s=seconds)
+
+    def _on_change(self, before: Order | None, after: Order, fill: Fill | None) -> None:
+        if fill is not None:
+            self._metrics.fill_received(fill)
+            self._dispatcher.levels_changed(after.symbol)
+        if not after.is_working and (before is None or before.is_working):
+            self._metrics.order_ended(after.state)
+
+    def _adopted(self, position: Position, origin: str) -> None:
+        """Protect a position taken over at the first start, at a distance of our own."""
+        side = Side.BUY if position.quantity > 0 else Side.SELL
+        price = position.market_price or position.average_price
+        instrument = self._instrument(position.symbol)
+        stop = round_price(price * (1 - side.sign * _ADOPTED_STOP), instrument, "nearest")
+        plan = ProtectionPlan(
+            origin=origin,
+            symbol=position.symbol,
+            side=side,
+            stop=stop,
+            target=None,
+            opened_at="",
+        )
+        self._exits.adopt(plan, {})
+
+    def _entries_possible(self, symbol: str) -> bool:
+        """Tell whether a run of a flat symbol could lead to an order at all."""
+        standing, outside = self._standing, self._outside
+        phase = outside.calendar.phase(asset_class_of(symbol), outside.clock.now_ns())
+        view = outside.store.view(symbol)
+        return (
+            standing.trading_state() is TradingState.ACTIVE
+            and standing.is_reconciled()
+            and standing.is_journal_up()
+            and not standing.is_reducing(symbol)
+            and not standing.is_foreign(symbol)
+            and phase != "closed"
+            and not view.is_stale
+            and not view.is_halted
+        )
+
+    def _mid_and_atr(self, symbol: str) -> tuple[float, float] | None:
+        view = self._outside.store.view(symbol)
+        if view.quote is None or view.atr is None:
+            return None
+        return view.quote.mid, view.atr
+
+    def _exit_levels(self, symbol: str) -> tuple[float | None, float | None]:
+        plan = self._exits.plan(symbol)
+        if plan is None:
+            return None, None
+        return float(plan.stop), None if plan.target is None else float(plan.target)
+
+    def _on_drop(self, ticket: Ticket, reason: DropReason) -> None:
+        self._publish("ticket_dropped", {**plain(ticket), "dropped_for": reason.value})
+
+    def _on_failure(self, ticket: Ticket, error: Exception) -> None:
+        code = getattr(error, "code", "RUN_FAILED")
+        message = f"The run of {ticket.symbol} failed: {type(error).__name__}."
+        self._alert(str(code), getattr(error, "line", message), ticket.symbol)
+        body = {"code": str(code), "message": repr(error)[:500], "symbol": ticket.symbol}
+        self._outside.journal.trace(Entry(kind=EntryKind.ALERT, ref=ticket.id, body=body))

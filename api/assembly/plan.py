@@ -1,0 +1,60 @@
+"""Say what a process is to be made of: plain records, mapped from settings once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from broker.alpaca import AlpacaBrokerConfig
+from domain.limits import Limits
+from domain.market import Floors
+from engine.budget import BudgetConfig
+from engine.orders.keeper import ExitsConfig
+from feeds.alpaca import AlpacaFeedConfig
+from graph.analysts.model.endpoint import EndpointConfig
+from journal.database import JournalConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalystPlan:
+    """Who answers: `rules`, `llm` or `local`. `endpoint` is for `llm`, `cache` for `local`."""
+
+    kind: str
+    why: str
+    endpoint: EndpointConfig | None = None
+    cache: Path = Path(".cache")
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnginePlan:
+    """How the engine decides and acts; seconds of event time but for `decision_deadline_s`."""
+
+    symbols: tuple[str, ...]
+    mode: str
+    strategy: str
+    feed: str
+    interval_s: int
+    history_limit: int
+    warmup_min: int
+    limits: Limits
+    floors: Floors
+    slots: int
+    queue_size: int
+    cooldown_s: float
+    wake_move_atr: float
+    decision_deadline_s: float
+    adopt_positions: bool = False
+    autostart: bool = False
+    exits: ExitsConfig = field(default_factory=ExitsConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything one process needs to be built."""
+
+    engine: EnginePlan
+    analyst: AnalystPlan
+    broker: AlpacaBrokerConfig
+    feeds: tuple[AlpacaFeedConfig, ...]
+    journal: JournalConfig

@@ -1,0 +1,163 @@
+"""Bring one process up: journal, venue, memory, engine, guard; and down in the other order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+
+from api.assembly.engine import Engine, Outside, build_engine
+from api.assembly.plan import AnalystPlan, EnginePlan, Plan
+from broker.alpaca import AlpacaBroker
+from domain.errors import ConfigError
+from domain.market import Instrument
+from domain.ports import Analyst, Broker, Clock
+from engine.bot import Bot
+from engine.budget import ModelBudget
+from engine.bus import Bus
+from engine.clock import LiveClock
+from engine.guard import Guard
+from engine.market import MarketEars
+from engine.restart import remember
+from engine.venue import VenueWatch
+from feeds.alpaca import AlpacaFeed
+from feeds.calendar import TradingCalendar
+from feeds.store import RollingStore, StoreConfig
+from graph.analysts.llm import Llm
+from graph.analysts.local import open_local
+from graph.analysts.rules import Rules
+from graph.desk import Desk
+from journal.sql import SqlJournal
+
+_READY_S = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """A running bot: its face, its bus, its metrics, and the guard that must not end."""
+
+    bot: Bot
+    bus: Bus
+    registry: CollectorRegistry
+    guard: Guard
+    guarding: asyncio.Task[None]
+
+
+@asynccontextmanager
+async def running(plan: Plan, *, clock: Clock | None = None) -> AsyncIterator[Process]:
+    """Bring the bot up and yield it once the venue has said what we hold.
+
+    Raises `ConfigError`, `JournalError` or `BrokerError`, each of one line, when it cannot come up.
+    A guard that fails ends the caller's task with what it failed with.
+    """
+    clock = clock or LiveClock()
+    async with AsyncExitStack() as stack:
+        outside = await _open(plan, clock, stack)
+        engine = build_engine(plan.engine, outside)
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        guarding = group.create_task(engine.guard.run(), name="guard")
+        try:
+            await _ready(engine)
+            yield Process(
+                bot=engine.bot,
+                bus=outside.bus,
+                registry=outside.registry,
+                guard=engine.guard,
+                guarding=guarding,
+            )
+            await engine.bot.stop(actor="autohedge", reason="the process ends")
+        finally:
+            guarding.cancel()
+
+
+async def _ready(engine: Engine) -> None:
+    try:
+        async with asyncio.timeout(_READY_S):
+            await engine.guard.is_ready.wait()
+    except TimeoutError:
+        raise ConfigError(
+            f"The venue has not said what we hold within {_READY_S:g} s.",
+            remedy="Run `autohedge doctor`.",
+            code="VENUE_SILENT",
+        ) from None
+
+
+async def _open(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outside:
+    """Open everything that reaches out; what was opened is closed when a later one fails."""
+    wall, registry = LiveClock(), CollectorRegistry()
+    bus = Bus()
+    journal = await stack.enter_async_context(SqlJournal(plan.journal, clock))
+    broker = AlpacaBroker(plan.broker, clock)
+    stack.push_async_callback(broker.aclose)
+    account = await broker.account()
+    instruments = await _instruments(broker, plan.engine.symbols)
+    calendar = TradingCalendar()
+    venue = VenueWatch(broker, clock, calendar.update)
+    await venue.look()
+    ears = MarketEars(publish=bus.publish, notify=lambda code, line: None)
+    store = _store(plan.engine, ears, calendar, clock)
+    desk = await _desk(plan.analyst, wall, stack)
+    reader = journal.reader
+    return Outside(
+        broker=broker,
+        journal=journal,
+        feeds=[AlpacaFeed(config, clock) for config in plan.feeds],
+        store=store,
+        ears=ears,
+        calendar=calendar,
+        desk=desk,
+        clock=clock,
+        wall=wall,
+        bus=bus,
+        registry=registry,
+        instruments=instruments,
+        remembered=await remember(reader.orders, reader.states, plan.engine.symbols),
+        venue=venue,
+        account_id=account.account_id,
+    )
+
+
+async def _instruments(broker: Broker, symbols: Sequence[str]) -> dict[str, Instrument]:
+    """Ask for every symbol's rules; all unknown ones are named in one line."""
+    found: dict[str, Instrument] = {}
+    unknown: list[str] = []
+    for symbol in symbols:
+        try:
+            found[symbol] = await broker.instrument(symbol)
+        except ConfigError:
+            unknown.append(symbol)
+    if unknown:
+        raise ConfigError(
+            f"The venue does not know {', '.join(unknown)}.",
+            remedy="Mend TRADING_SYMBOLS; GET /assets lists what can be traded.",
+            code="SYMBOL_UNKNOWN",
+        )
+    return found
+
+
+async def _desk(plan: AnalystPlan, wall: Clock, stack: AsyncExitStack) -> Desk:
+    analyst = await _analyst(plan, wall, stack)
+    return Desk(analyst, wall)
+
+
+async def _analyst(plan: AnalystPlan, wall: Clock, stack: AsyncExitStack) -> Analyst:
+    """Make the one that answers, as it was chosen at the start; it never changes."""
+    match plan.kind:
+        case "rules":
+            return Rules()
+        case "local":
+            local = await open_local(plan.cache)
+            stack.push_async_callback(local.aclose)
+            return local
+        case "llm" if plan.endpoint is not None:
+            llm = Llm(plan.endpoint, ModelBudget(plan.budget, clock=wall))
+            stack.push_async_callback(llm.aclose)
+            return llm
+        case _:
+            raise ConfigError(
+                f"ANALYST={plan.kind} cannot be built: no endpoint is configured.",
+                remedy="Set OPENAI_API_KEY or LLM_BASE_URL, or ANALYST=rules.",
+            )

@@ -1,0 +1,130 @@
+"""Serve one running bot over HTTP until a signal, and say what is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import uvicorn
+from rich.console import Console
+
+from api.app import create_app, server_config
+from api.assembly import Plan, Process, running
+from api.security import SecurityConfig
+from domain.errors import ConfigError
+from domain.ports import Clock
+
+_DRAIN_S = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """Where HTTP listens and who may come in."""
+
+    host: str
+    port: int
+    security: SecurityConfig
+
+    @property
+    def url(self) -> str:
+        """Return the address a person opens."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """What to serve: the plan, the door, whether to start at once, and what to print when up."""
+
+    plan: Plan
+    door: Door
+    actor: str = "autohedge"
+    is_started: bool = False
+    clock: Clock | None = None
+    banner: Callable[[Process], None] = lambda _process: None
+
+
+async def serve(serving: Serving, out: Console) -> None:
+    """Come up, serve until SIGINT or SIGTERM, then stop as `/stop` does."""
+    serving.door.security.check_bind(serving.door.host)
+    with _listening(serving.door) as listener:
+        async with running(serving.plan, clock=serving.clock) as process:
+            app = create_app(
+                process.bot,
+                security=serving.door.security,
+                bus=process.bus,
+                registry=process.registry,
+            )
+            door = serving.door
+            server = _Server(server_config(app, host=door.host, port=door.port))
+            http = asyncio.create_task(server.serve([listener]), name="http")
+            try:
+                if serving.is_started:
+                    await process.bot.start(actor=serving.actor, reason="started with the process")
+                serving.banner(process)
+                await _until_signal(http)
+            finally:
+                app.state.stream.close()
+                server.should_exit = True
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_DRAIN_S):
+                        await http
+            await process.bot.stop(actor="signal", reason="the process was told to end")
+            say_what_is_left(process, out)
+
+
+def say_what_is_left(process: Process, out: Console) -> None:
+    """Print each position with what protects it now that nobody watches."""
+    positions = process.bot.positions()
+    if not positions:
+        out.print("Stopped. No position is open.")
+    for position in positions:
+        stop = f"stop at {position.stop_price}" if position.stop_price else "no stop"
+        out.print(
+            f"Stopped. {position.symbol}: {position.quantity}, protected by "
+            f"{position.protected_by} ({stop})."
+        )
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to the process: stopping trading comes before stopping HTTP."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+@contextlib.contextmanager
+def _listening(door: Door) -> Iterator[socket.socket]:
+    """Take the port first, so that a port in use is one line and nothing was started."""
+    family = socket.AF_INET6 if ":" in door.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((door.host, door.port))
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"{door.host}:{door.port} cannot be used: {error.strerror}.",
+            remedy="Set PORT (or --port) to a free one, or end what holds it.",
+            code="PORT_IN_USE",
+        ) from error
+    with listener:
+        yield listener
+
+
+async def _until_signal(http: asyncio.Task[None]) -> None:
+    """Wait for SIGINT or SIGTERM, or for the server to end by itself."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    told = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({told, http}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        told.cancel()
