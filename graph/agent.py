@@ -14,10 +14,11 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from domain.decisions import Brief, Call, Directive, Outcome, Role, Signal, Verdict
+from domain.decisions import Brief, Call, Directive, Role, Signal, Verdict
 from domain.errors import AnalystError, AnalystTimeout, InvalidAnswer
 from domain.market import Window
 from domain.records import parse, plain
+from domain.risk.facts import ATR
 from graph.analysts.deadline import GRACE_S, set_deadline
 from graph.analysts.registry import resolve
 from graph.routing import intent_in
@@ -100,11 +101,6 @@ async def ask(agent: Agent[T], brief: Brief, context: Context | None) -> Heard[T
     return Heard(answer=None, calls=_asked(problem, calls, brief, analyst.name), code=problem.code)
 
 
-def ended(outcome: Outcome, reason_code: str, problem: str | None = None) -> State:
-    """Return the state of a run that ends here; `problem` is for a person, never for a model."""
-    return State(outcome=outcome.value, reason_code=reason_code, problem=problem)
-
-
 def with_calls(state: State, calls: tuple[Call, ...]) -> list[dict[str, Any]]:
     """Return the run's calls so far and these."""
     return [*state.get("calls", []), *(plain(call) for call in calls)]
@@ -122,25 +118,27 @@ def validated(model: type[BaseModel], content: dict[str, Any]) -> dict[str, Any]
         raise InvalidAnswer("; ".join(faults)[:MAX_CLEANED]) from None
 
 
-def check_price(name: str, value: float | None, window: Window) -> None:
-    """Refuse a price that this window's market could not have; none is fine.
+def check_prices(window: Window, **prices: float | None) -> None:
+    """Refuse prices, by the name of their field, that this market could not have; none is fine.
 
     Plausible is what the window's bars and quote span, widened on both sides by the larger of that
     span and `PLAUSIBLE_ATR` average true ranges. Catches slips of the decimal point and prices of
     another symbol; whether a stop is wise is the limits' business.
     """
-    if value is None:
+    quoted = {name: price for name, price in prices.items() if price is not None}
+    if not quoted:
         return
     low, high = plausible_range(window)
-    if not low <= value <= high:
-        raise InvalidAnswer(f"{name}: {value:g} is not between {low:.6g} and {high:.6g}")
+    for name, price in quoted.items():
+        if not low <= price <= high:
+            raise InvalidAnswer(f"{name}: {price:g} is not between {low:.6g} and {high:.6g}")
 
 
 def plausible_range(window: Window) -> tuple[float, float]:
     """Return the lowest and highest price that an answer may quote; both positive."""
-    low = min(window.quote.bid, *(bar.l for bar in window.bars))
-    high = max(window.quote.ask, *(bar.h for bar in window.bars))
-    atr = window.indicators.get("atr") or 0.0
+    low = min(window.quote.bid, *[bar.l for bar in window.bars])
+    high = max(window.quote.ask, *[bar.h for bar in window.bars])
+    atr = window.indicators.get(ATR) or 0.0
     margin = max(high - low, PLAUSIBLE_ATR * atr)
     return max(low - margin, low / 10), high + margin
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from domain.decisions import Outcome
-from graph.agent import ended
+from graph.routing import ended
 from graph.state import State
 
 APPROVED = "APPROVED"

@@ -80,8 +80,8 @@ async def replay(
     """Decide again with the recorded answers of `analyst`: to the byte the same, or say why not.
 
     The canonical forms are what is compared. `prompts` are the journaled texts by digest. Raises
-    `ConfigError` (`REPLAY_PROMPT_CHANGED` with the difference, `REPLAY_ANSWER_MISSING`). The record answers at once, so there is no deadline
-    to meet; a minute bounds the journal's reading.
+    `ConfigError` (`REPLAY_PROMPT_CHANGED` with the difference, `REPLAY_ANSWER_MISSING`). The record
+    answers at once, so there is no deadline to meet; a minute bounds the journal's reading.
     """
     desk = Desk(Recorded(answers, analyst=analyst, prompts=prompts), clock)
     return await desk.decide(window, deadline_s=60.0)

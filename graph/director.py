@@ -11,9 +11,9 @@ from domain.errors import ConfigError
 from domain.limits import Code
 from domain.market import Window
 from domain.records import plain
-from graph.agent import Agent, ModelAnswer, ask, brief_of, check_price, ended, validated, with_calls
+from graph.agent import Agent, ModelAnswer, ask, brief_of, check_prices, validated, with_calls
 from graph.analysts import prompts
-from graph.routing import conclude_directive, intent_in, may_short
+from graph.routing import conclude_directive, ended, may_short
 from graph.state import Context, State, fresh, read_window
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def read(content: dict[str, Any], brief: Brief) -> Directive:
     """Read the Director's answer; raises `InvalidAnswer`."""
     said = validated(DirectiveAnswer, content)
     if said["action"] != Action.HOLD:
-        check_price("invalidation_price", said["invalidation_price"], brief.window)
+        check_prices(brief.window, invalidation_price=said["invalidation_price"])
     return Directive(**{**said, "action": Action(said["action"])})
 
 
@@ -98,7 +98,5 @@ async def direct(state: State, runtime: Runtime[Context]) -> State:
     known = fresh() | State(calls=with_calls({}, heard.calls))
     if heard.answer is None:
         return known | ended(Outcome.ABSTAINED, heard.code)
-    known |= State(
-        directive=plain(heard.answer), intent=intent_in(heard.answer.action, window).value
-    )
+    known |= State(directive=plain(heard.answer))
     return known | conclude_directive(heard.answer, window)

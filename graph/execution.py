@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import msgspec
 from pydantic import Field
 
 from domain.decisions import (
@@ -21,8 +22,8 @@ from domain.decisions import (
     Role,
     Verdict,
 )
-from domain.limits import Code, Limits
-from domain.market import AssetClass, Window
+from domain.limits import Code, Limits, seconds
+from domain.market import AssetClass, Instrument, Window
 from domain.orders import (
     Leg,
     OrderClass,
@@ -37,6 +38,7 @@ from domain.pricing import (
     allowance,
     default_stop,
     default_target,
+    floor_quantity,
     limit_price,
     must_be_whole,
     round_price,
@@ -44,10 +46,12 @@ from domain.pricing import (
     to_decimal,
     to_price,
 )
-from domain.records import NS_PER_S, format_ns, parse, parse_ns, plain
+from domain.records import format_ns, parse_ns, plain
 from domain.risk import facts_of_window, preview
-from graph.agent import Agent, ModelAnswer, ask, brief_of, ended, validated, with_calls
+from domain.risk.facts import ATR
+from graph.agent import Agent, ModelAnswer, ask, brief_of, validated, with_calls
 from graph.analysts import prompts
+from graph.routing import ended
 from graph.state import Context, State, window_of
 
 if TYPE_CHECKING:
@@ -164,14 +168,28 @@ async def execute(state: State, runtime: Runtime[Context]) -> State:
     return known | _ordered(window, intent, brief.verdict, plan)
 
 
+class _Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What is settled before sizing: which way, at which limit price, and within which limits."""
+
+    window: Window
+    limits: Limits
+    side: Side
+    style: ExecutionStyle
+    price: Decimal
+
+    @property
+    def rules(self) -> Instrument:
+        """Return the instrument's rules."""
+        return self.window.instrument
+
+
 def build_order(
-    window: Window, intent: Intent, verdict: Verdict | None, plan: ExecutionPlan
+    window: Window, intent: Intent, verdict: Verdict | None, plan: ExecutionPlan, limits: Limits
 ) -> OrderRequest | Check:
     """Turn what was decided into one order, or into the check that says why there is none.
 
     A close is the whole position; an open is sized to the allowance, with both exits set.
     """
-    limits = parse(window.limits, Limits)
     side = Side.BUY if intent in {Intent.OPEN_LONG, Intent.CLOSE_SHORT} else Side.SELL
     price = limit_price(
         side=side,
@@ -181,19 +199,20 @@ def build_order(
         collar_bps=limits.collar_bps,
         instrument=window.instrument,
     )
+    terms = _Terms(window=window, limits=limits, side=side, style=plan.style, price=price)
     if intent.is_close:
-        return _closing(window, side, price, plan, limits)
+        return _closing(terms)
     assert verdict is not None
-    return _opening(window, side, price, plan, verdict)
+    return _opening(terms, verdict)
 
 
 def _ordered(window: Window, intent: Intent, verdict: Verdict | None, plan: ExecutionPlan) -> State:
-    request = build_order(window, intent, verdict, plan)
+    facts, limits = facts_of_window(window)
+    request = build_order(window, intent, verdict, plan, limits)
     if isinstance(request, Check):
         return State(checks=[plain(request)]) | ended(Outcome.INVALID, request.code)
-    facts, limits = facts_of_window(window)
     checks = preview(request, facts, limits)
-    known = State(request=plain(request), checks=[plain(check) for check in checks])
+    known = State(request=plain(request), checks=plain(checks))
     failed = _failed(checks)
     if failed is not None:
         return known | ended(Outcome.INVALID, failed)
@@ -207,102 +226,89 @@ def _failed(checks: tuple[Check, ...]) -> Code | None:
     return next((code for code in _TELLING if code in failed), failed[0] if failed else None)
 
 
-def _opening(
-    window: Window, side: Side, price: Decimal, plan: ExecutionPlan, verdict: Verdict
-) -> OrderRequest | Check:
-    limits = parse(window.limits, Limits)
-    stop = _stop(window, side, price, verdict, limits)
+def _opening(terms: _Terms, verdict: Verdict) -> OrderRequest | Check:
+    stop = _stop(terms, verdict)
     if stop is None:
         return Check(code=Code.STOP_DISTANCE, passed=False, value="no average true range")
-    quantity = _quantity(window, side, price, stop, verdict.size_fraction)
+    quantity = _quantity(terms, stop, verdict.size_fraction)
     if quantity == 0:
-        least = f"{window.instrument.min_notional} USD"
+        least = f"{terms.rules.min_notional} USD"
         return Check(code=Code.NOTIONAL_BELOW_MIN, passed=False, value="0", limit=least)
-    order_class, time_in_force = entry_terms(quantity, window.instrument)
-    if time_in_force is TimeInForce.IOC and plan.style is ExecutionStyle.PASSIVE:
+    order_class, time_in_force = entry_terms(quantity, terms.rules)
+    if time_in_force is TimeInForce.IOC and terms.style is ExecutionStyle.PASSIVE:
         # An order that may not wait cannot be passive; the engine cancels it at ENTRY_TTL.
         time_in_force = TimeInForce.GTC
     return _request(
-        window,
-        limits,
+        terms,
         leg=Leg.ENTRY,
-        side=side,
         quantity=quantity,
-        limit_price=price,
         time_in_force=time_in_force,
         order_class=order_class,
         stop_loss=stop,
-        take_profit=_target(window, side, price, stop, verdict),
+        take_profit=_target(terms, stop, verdict),
     )
 
 
-def _closing(
-    window: Window, side: Side, price: Decimal, plan: ExecutionPlan, limits: Limits
-) -> OrderRequest:
-    assert window.position is not None
-    is_stock = window.asset_class is AssetClass.STOCK
-    waits = TimeInForce.DAY if is_stock else TimeInForce.GTC
-    at_once = TimeInForce.DAY if is_stock else TimeInForce.IOC
+def _closing(terms: _Terms) -> OrderRequest:
+    """Close the whole position; fractions need a DAY order, and crypto knows none."""
+    position = terms.window.position
+    assert position is not None
+    time_in_force = TimeInForce.DAY
+    if terms.window.asset_class is AssetClass.CRYPTO:
+        is_passive = terms.style is ExecutionStyle.PASSIVE
+        time_in_force = TimeInForce.GTC if is_passive else TimeInForce.IOC
     return _request(
-        window,
-        limits,
-        leg=Leg.REDUCE,
-        side=side,
-        quantity=abs(window.position.quantity),
-        limit_price=price,
-        time_in_force=waits if plan.style is ExecutionStyle.PASSIVE else at_once,
+        terms, leg=Leg.REDUCE, quantity=abs(position.quantity), time_in_force=time_in_force
     )
 
 
-def _stop(
-    window: Window, side: Side, price: Decimal, verdict: Verdict, limits: Limits
-) -> Decimal | None:
+def _stop(terms: _Terms, verdict: Verdict) -> Decimal | None:
     """Return the Risk agent's stop, never nearer than it said, or code's own."""
     if verdict.stop_loss is not None:
-        direction: Literal["up", "down"] = "down" if side is Side.BUY else "up"
-        return round_price(to_decimal(verdict.stop_loss), window.instrument, direction)
-    atr = window.indicators.get("atr")
+        direction: Literal["up", "down"] = "down" if terms.side is Side.BUY else "up"
+        return round_price(to_decimal(verdict.stop_loss), terms.rules, direction)
+    atr = terms.window.indicators.get(ATR)
     if atr is None or atr <= 0:
         return None
-    return default_stop(side, price, atr, window.instrument, limits.stop_default_atr)
+    return default_stop(terms.side, terms.price, atr, terms.rules, terms.limits.stop_default_atr)
 
 
-def _target(window: Window, side: Side, price: Decimal, stop: Decimal, verdict: Verdict) -> Decimal:
+def _target(terms: _Terms, stop: Decimal, verdict: Verdict) -> Decimal:
     if verdict.take_profit is not None:
-        direction: Literal["up", "down"] = "up" if side is Side.BUY else "down"
-        return round_price(to_decimal(verdict.take_profit), window.instrument, direction)
-    limits = parse(window.limits, Limits)
-    ratio = limits.target_default_reward_risk
-    return default_target(side, price, stop, window.instrument, ratio)
+        direction: Literal["up", "down"] = "up" if terms.side is Side.BUY else "down"
+        return round_price(to_decimal(verdict.take_profit), terms.rules, direction)
+    ratio = terms.limits.target_default_reward_risk
+    return default_target(terms.side, terms.price, stop, terms.rules, ratio)
 
 
-def _quantity(
-    window: Window, side: Side, price: Decimal, stop: Decimal, fraction: float
-) -> Decimal:
+def _quantity(terms: _Terms, stop: Decimal, fraction: float) -> Decimal:
     """Size an entry: in whole shares wherever one fits, because only those get a bracket."""
-    rules = window.instrument
+    rules = terms.rules
     allowed = allowance(
-        window.account,
-        parse(window.limits, Limits),
+        terms.window.account,
+        terms.limits,
         instrument=rules,
-        price=price,
+        price=terms.price,
         stop_price=stop,
     )
-    is_whole = must_be_whole(rules, side=side, order_class=OrderClass.SIMPLE)
-    quantity = size(fraction, allowed, price, rules, whole=is_whole)
+    is_whole = must_be_whole(rules, side=terms.side, order_class=OrderClass.SIMPLE)
+    quantity = size(fraction, allowed, terms.price, rules, whole=is_whole)
     if rules.asset_class is AssetClass.STOCK and quantity >= 1:
-        return size(fraction, allowed, price, rules, whole=True)
+        return floor_quantity(quantity, rules, whole=True)
     return quantity
 
 
-def _request(window: Window, limits: Limits, **terms: Any) -> OrderRequest:
-    until = parse_ns(window.as_of) + int(limits.decision_max_age_s * NS_PER_S)
+def _request(terms: _Terms, **chosen: Any) -> OrderRequest:
+    window = terms.window
+    until = parse_ns(window.as_of) + seconds(terms.limits.decision_max_age_s)
     return OrderRequest(
         decision_id=window.decision_id,
         symbol=window.symbol,
+        side=terms.side,
         order_type=OrderType.LIMIT,
+        limit_price=terms.price,
         reference_price=to_price(window.quote.mid, window.instrument),
         valid_until=format_ns(until),
-        client_order_id=client_order_id(window.decision_id, terms["leg"], 1),
-        **terms,
+        client_order_id=client_order_id(window.decision_id, chosen["leg"], 1),
+        **chosen,
     )

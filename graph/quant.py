@@ -10,9 +10,9 @@ from domain.decisions import Brief, Outcome, Role, Signal, Volatility
 from domain.errors import InvalidAnswer
 from domain.market import Window
 from domain.records import plain
-from graph.agent import Agent, ModelAnswer, ask, brief_of, check_price, ended, validated, with_calls
+from graph.agent import Agent, ModelAnswer, ask, brief_of, check_prices, validated, with_calls
 from graph.analysts import prompts
-from graph.routing import conclude_signal
+from graph.routing import conclude_signal, ended
 from graph.state import Context, State, window_of
 
 if TYPE_CHECKING:
@@ -72,8 +72,7 @@ def read(content: dict[str, Any], brief: Brief) -> Signal:
     """Read the Quant's answer; raises `InvalidAnswer`."""
     said = validated(SignalAnswer, content)
     support, resistance = said["support"], said["resistance"]
-    check_price("support", support, brief.window)
-    check_price("resistance", resistance, brief.window)
+    check_prices(brief.window, support=support, resistance=resistance)
     if support is not None and resistance is not None and support >= resistance:
         raise InvalidAnswer("support: must lie below resistance")
     return Signal(**{**said, "volatility": Volatility(said["volatility"])})

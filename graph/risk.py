@@ -14,9 +14,9 @@ from domain.decisions import Brief, Outcome, Role, Verdict
 from domain.limits import Limits
 from domain.market import Window
 from domain.records import parse, plain
-from graph.agent import Agent, ModelAnswer, ask, brief_of, check_price, ended, validated, with_calls
+from graph.agent import Agent, ModelAnswer, ask, brief_of, check_prices, validated, with_calls
 from graph.analysts import prompts
-from graph.routing import conclude_verdict
+from graph.routing import conclude_verdict, ended
 from graph.state import Context, State, window_of
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ def read(content: dict[str, Any], brief: Brief) -> Verdict:
     """Read the Risk agent's answer; raises `InvalidAnswer`."""
     said = validated(VerdictAnswer, content)
     if said["approved"]:
-        check_price("stop_loss", said["stop_loss"], brief.window)
-        check_price("take_profit", said["take_profit"], brief.window)
+        prices = {name: said[name] for name in ("stop_loss", "take_profit")}
+        check_prices(brief.window, **prices)
     return Verdict(**said)
 
 

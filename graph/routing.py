@@ -1,8 +1,8 @@
 """Say where a run goes next, from what the agents said; the return types are the edges.
 
-What ends a run is one pure function an agent (`conclude_*`). The node writes its finding down, the
-router follows it, and both read the answers themselves and no flag: so a person who edits an answer
-in Studio changes the way, and a stale outcome does not.
+What ends a run is one pure function an agent (`conclude_*`): its finding is empty while the run
+goes on. The node writes it down, the router follows it, and both read the answers themselves and no
+flag: so a person who edits an answer in Studio changes the way, and a stale outcome does not.
 """
 
 from __future__ import annotations
@@ -39,32 +39,32 @@ def conclude_directive(said: Directive, window: Window) -> State:
     """Find what ends the run after the Director; an open or a close goes on."""
     intent = intent_in(said.action, window)
     if intent is Intent.HOLD:
-        return _finding(Outcome.HELD, HOLD)
+        return ended(Outcome.HELD, HOLD)
     if intent is Intent.ALREADY_IN_POSITION:
-        return _finding(Outcome.ALREADY_IN_POSITION, ALREADY_IN_POSITION)
+        return ended(Outcome.ALREADY_IN_POSITION, ALREADY_IN_POSITION)
     if said.confidence < window.floors.confidence:
-        return _finding(Outcome.HELD, CONFIDENCE_BELOW_FLOOR)
+        return ended(Outcome.HELD, CONFIDENCE_BELOW_FLOOR)
     if intent is Intent.OPEN_SHORT and not may_short(window):
-        return _finding(Outcome.INVALID, Code.SHORT_NOT_ALLOWED)
-    return _finding()
+        return ended(Outcome.INVALID, Code.SHORT_NOT_ALLOWED)
+    return State()
 
 
 def conclude_signal(said: Signal, window: Window) -> State:
     """Find whether the Quant ends the run."""
     if not said.confirmed:
-        return _finding(Outcome.QUANT_REJECTED, NOT_CONFIRMED)
+        return ended(Outcome.QUANT_REJECTED, NOT_CONFIRMED)
     if said.score < window.floors.score:
-        return _finding(Outcome.QUANT_REJECTED, SCORE_BELOW_FLOOR)
-    return _finding()
+        return ended(Outcome.QUANT_REJECTED, SCORE_BELOW_FLOOR)
+    return State()
 
 
 def conclude_verdict(said: Verdict) -> State:
     """Find whether the Risk agent ends the run."""
     if not said.approved:
-        return _finding(Outcome.RISK_REJECTED, NOT_APPROVED)
+        return ended(Outcome.RISK_REJECTED, NOT_APPROVED)
     if said.size_fraction == 0:
-        return _finding(Outcome.RISK_REJECTED, NO_SIZE)
-    return _finding()
+        return ended(Outcome.RISK_REJECTED, NO_SIZE)
+    return State()
 
 
 async def after_director(state: State) -> Literal["quant", "execution", "__end__"]:
@@ -73,7 +73,7 @@ async def after_director(state: State) -> Literal["quant", "execution", "__end__
     if directive is None:
         return END
     window, said = window_of(state), parse(directive, Directive)
-    if _ends(conclude_directive(said, window)):
+    if conclude_directive(said, window):
         return END
     return "execution" if intent_in(said.action, window).is_close else "quant"
 
@@ -81,7 +81,7 @@ async def after_director(state: State) -> Literal["quant", "execution", "__end__
 async def after_quant(state: State) -> Literal["risk", "__end__"]:
     """A confirmed trade goes on."""
     signal = state.get("signal")
-    if signal is None or _ends(conclude_signal(parse(signal, Signal), window_of(state))):
+    if signal is None or conclude_signal(parse(signal, Signal), window_of(state)):
         return END
     return "risk"
 
@@ -89,7 +89,7 @@ async def after_quant(state: State) -> Literal["risk", "__end__"]:
 async def after_risk(state: State) -> Literal["execution", "__end__"]:
     """An approved trade goes on."""
     verdict = state.get("verdict")
-    if verdict is None or _ends(conclude_verdict(parse(verdict, Verdict))):
+    if verdict is None or conclude_verdict(parse(verdict, Verdict)):
         return END
     return "execution"
 
@@ -114,13 +114,6 @@ def may_short(window: Window) -> bool:
     )
 
 
-def _finding(outcome: Outcome | None = None, reason_code: str = "") -> State:
-    return State(
-        outcome=None if outcome is None else outcome.value,
-        reason_code=str(reason_code),
-        problem=None,
-    )
-
-
-def _ends(finding: State) -> bool:
-    return finding["outcome"] is not None
+def ended(outcome: Outcome, reason_code: str, problem: str | None = None) -> State:
+    """Return what a run that ends here says; `problem` is for a person, never for a model."""
+    return State(outcome=outcome.value, reason_code=str(reason_code), problem=problem)

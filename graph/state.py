@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,8 @@ WINDOW_FILE_INVALID = "WINDOW_FILE_INVALID"
 WINDOW_SCHEMA_UNKNOWN = "WINDOW_SCHEMA_UNKNOWN"
 WINDOW_FIELD_MISSING = "WINDOW_FIELD_MISSING"
 WINDOW_FIELD_INVALID = "WINDOW_FIELD_INVALID"
+
+_RECENT: deque[tuple[dict[str, Any], Window]] = deque(maxlen=16)
 
 _MISSING = re.compile(r"Object missing required field `(?P<field>\w+)`(?: - at `\$(?P<path>.*)`)?")
 _WRONG = re.compile(r"(?P<what>.+?)(?: - at `\$(?P<path>.*)`)?\Z")
@@ -56,7 +59,6 @@ class State(TypedDict, total=False):
 
     schema: int
     window: dict[str, Any]
-    intent: str | None
     directive: dict[str, Any] | None
     signal: dict[str, Any] | None
     verdict: dict[str, Any] | None
@@ -75,7 +77,6 @@ def fresh() -> State:
     The director writes all of them, because a new run on a used thread starts from the old values.
     """
     return State(
-        intent=None,
         directive=None,
         signal=None,
         verdict=None,
@@ -111,12 +112,25 @@ def read_window(file: Any) -> Window:
     for path, is_wrong, why in _faults(window):
         if is_wrong:
             raise _refusal(WINDOW_FIELD_INVALID, f"{path} {why}")
-    return window
+    return _remember(file["window"], window)
 
 
 def window_of(state: State) -> Window:
-    """Return the window of a state that the director has already let in."""
-    return parse(state["window"], Window)
+    """Return the window of a state that the director has already let in.
+
+    A run asks for the same window nine times, so the newest few are remembered by the identity of
+    their plain form, which nobody changes in place (law: a window is immutable).
+    """
+    plain = state["window"]
+    for known, window in _RECENT:
+        if known is plain:
+            return window
+    return _remember(plain, parse(plain, Window))
+
+
+def _remember(plain: dict[str, Any], window: Window) -> Window:
+    _RECENT.appendleft((plain, window))
+    return window
 
 
 def _convert(value: Any, kind: type[Any], name: str) -> Any:
@@ -140,20 +154,21 @@ def _faults(window: Window) -> Iterator[tuple[str, bool, str]]:
     """Name what types cannot: numbers that are no prices, times that are none, other symbols."""
     quote, same = window.quote, window.instrument.symbol == window.symbol
     yield "window.bars", not window.bars, "is empty: a decision needs at least one closed bar"
-    for index, bar in enumerate(window.bars):
-        yield f"window.bars[{index}]", not _is_candle(bar.o, bar.h, bar.l, bar.c), "is no candle"
+    broken = (i for i, b in enumerate(window.bars) if not _is_candle(b.o, b.h, b.l, b.c))
+    index = next(broken, None)
+    yield f"window.bars[{index}]", index is not None, "is no candle"
     yield "window.quote.bid", not _is_price_or_zero(quote.bid), "is no price"
     yield "window.quote.ask", not _is_price_or_zero(quote.ask), "is no price"
-    for name, value in window.indicators.items():
-        wrong = value is not None and not math.isfinite(value)
-        yield f"window.indicators.{name}", wrong, "is not finite; write null for unknown"
+    known = ((name, v) for name, v in window.indicators.items() if v is not None)
+    name = next((name for name, value in known if not math.isfinite(value)), None)
+    yield f"window.indicators.{name}", name is not None, "is not finite; write null for unknown"
     yield "window.as_of", not _is_time(window.as_of), "is not an RFC 3339 time with zone"
     yield "window.decision_id", not window.decision_id, "is empty"
     yield "window.instrument.symbol", not same, f"is not the window's symbol, {window.symbol}"
 
 
 def _is_candle(o: float, h: float, low: float, c: float) -> bool:
-    return 0 < low <= min(o, c) <= max(o, c) <= h < math.inf
+    return 0 < low <= o <= h < math.inf and low <= c <= h
 
 
 def _is_price_or_zero(value: float) -> bool:

@@ -2,7 +2,8 @@
 
 It is the embedded default that needs no key, and the baseline that every model is compared with.
 `s` is the side, +1 long and -1 short; distances are in average true ranges (ATR) of the window;
-`fast` and `slow` are the exponential averages, `hist` the MACD histogram.
+`fast` and `slow` are the exponential averages over 12 and 26 bars, `hist` the MACD histogram, RSI,
+ADX and ATR those over 14.
 
 | Role | Question | Rule |
 |---|---|---|
@@ -47,6 +48,7 @@ from domain.decisions import Action, Answer, Brief, Call, ExecutionStyle, Role, 
 from domain.limits import Limits
 from domain.market import Window
 from domain.records import canonical, parse
+from domain.risk.facts import ATR
 from graph.routing import may_short
 
 RULES = "rules"
@@ -114,7 +116,7 @@ def decide(brief: Brief) -> dict[str, Any]:
 
 def read(window: Window) -> Reading | None:
     """Read the indicators, or none while one of them is unknown."""
-    names = ("ema_fast", "ema_slow", "macd_hist", "rsi", "adx", "atr")
+    names = ("ema_12", "ema_26", "macd_hist", "rsi_14", "adx_14", ATR)
     values = [window.indicators.get(name) for name in names]
     fast, slow, hist, rsi, adx, atr = values
     if fast is None or slow is None or hist is None or rsi is None or adx is None:

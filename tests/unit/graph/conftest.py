@@ -35,12 +35,12 @@ AS_OF = parse_ns("2026-11-20T15:30:00Z")
 INTERVAL_S = 60
 
 RISING = {
-    "ema_fast": 230.6,
-    "ema_slow": 230.1,
+    "ema_12": 230.6,
+    "ema_26": 230.1,
     "macd_hist": 0.05,
-    "rsi": 62.0,
-    "adx": 30.0,
-    "atr": 0.5,
+    "rsi_14": 62.0,
+    "adx_14": 30.0,
+    "atr_14": 0.5,
 }
 
 
