@@ -110,8 +110,11 @@ class Gateway:
             await asyncio.wait(self._sending, timeout=self._config.deadline_s)
         for task in self._tasks:
             task.cancel()
-        if group is not None:
+        is_cancelled = kind is not None and issubclass(kind, asyncio.CancelledError)
+        if group is not None and is_cancelled:
             await group.__aexit__(kind, error, trace)
+        elif group is not None:
+            await group.__aexit__(None, None, None)
 
     async def run(self) -> None:
         """Serve until cancelled, for a caller that keeps its own task group."""

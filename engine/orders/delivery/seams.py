@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from domain.orders import OrderRequest
-from domain.ports import Broker, Clock, Entry, Journal
+from domain.ports import Broker, Clock, Journal
 from domain.records import Record
 from domain.risk import Facts, Limits
 from engine.orders.book import OrderBook
 from engine.orders.delivery.lookup import LookupConfig
 from engine.orders.delivery.points import Point, nowhere
-
-
-class Spool(Protocol):
-    """Remember what is sent while the journal is down."""
-
-    def append(self, entries: Sequence[Entry], ts: int) -> None:
-        """Write and sync; raises `JournalError`."""
-        ...
 
 
 class GatewayConfig(Record, frozen=True):
@@ -51,5 +42,6 @@ class GatewaySeams:
     """Everything fresh about the order's symbol; synchronous, called inside the one step."""
     limits: Callable[[], Limits]
     clock: Clock
-    spool: Spool | None = None
+    spool: Callable[..., None] | None = None
+    """Sync entries beside the journal while it is down (`SqlJournal.spool`); `JournalError`."""
     at: Callable[[Point], None] = nowhere

@@ -26,7 +26,6 @@ class WriteAhead:
     def __init__(self, seams: GatewaySeams, patience_s: float) -> None:
         self._journal = seams.journal
         self._spool = seams.spool
-        self._clock = seams.clock
         self._patience_s = patience_s
 
     async def write(self, authorized: AuthorizedOrder) -> None:
@@ -54,7 +53,7 @@ class WriteAhead:
             return
         try:
             async with asyncio.timeout(self._patience_s):
-                await asyncio.to_thread(self._spool.append, entries, self._clock.now_ns())
+                await asyncio.to_thread(self._spool, *entries)
         except (JournalError, TimeoutError) as error:
             log.critical("protection_sent_unwritten", ref=entries[-1].ref, error=str(error))
 
