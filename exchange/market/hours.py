@@ -41,7 +41,7 @@ class Hours:
 
     def day_start_ns(self, ts_ns: int) -> int:
         """Return the midnight that dates a daily bar: New York's, or UTC's for crypto."""
-        return _midnight_ns(ts_ns // NS_PER_MINUTE, self.is_crypto)
+        return day_start_ns(ts_ns, is_crypto=self.is_crypto)
 
     def minutes_back(self, minute: int, count: int) -> int:
         """Return the minute from which `count` open ones lie before `minute`."""
@@ -49,6 +49,11 @@ class Hours:
             minute -= 1
             count -= self.is_open(minute)
         return minute
+
+
+def day_start_ns(ts_ns: int, *, is_crypto: bool) -> int:
+    """Return the midnight that dates a daily bar: New York's, or UTC's for crypto."""
+    return _midnight_ns(ts_ns // NS_PER_MINUTE, is_crypto)
 
 
 @lru_cache(maxsize=4096)

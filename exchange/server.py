@@ -1,0 +1,260 @@
+"""Run a local Alpaca: REST and websockets on two ports of this machine, over one venue."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from websockets.asyncio.server import Server as StreamServer
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request as Handshake
+from websockets.http11 import Response as HandshakeAnswer
+
+from domain.errors import ConfigError
+from exchange.clock import VenueClock
+from exchange.config import ExchangeConfig
+from exchange.data import data_router
+from exchange.faults import Faults
+from exchange.market.board import Board
+from exchange.market.records import TopOfBook
+from exchange.matching.sessions import AlwaysOpen, RegularSessions
+from exchange.player import Player
+from exchange.record import Record
+from exchange.rest.limiter import RateLimiter
+from exchange.rest.trading import trading_router
+from exchange.sources import Sources
+from exchange.streams.endpoints import ENDPOINTS
+from exchange.streams.faults import StreamFaults
+from exchange.streams.hub import Hub
+from exchange.streams.record import FrameLog
+from exchange.updates import OrderStream
+from exchange.venue import Credentials, Venue
+
+ORDER_STREAM = "/stream"
+
+_CLOSE_TIMEOUT_S = 1.0
+
+
+class ExchangeServer:
+    """A local Alpaca from `async with` to its end.
+
+    `venue` is the account and its matching, `board` the market, `frames` every frame that went
+    over a market data link, `complaints` one line for each file that is not quite whole. The
+    venue's time runs from construction, its market moves inside the context.
+    """
+
+    def __init__(
+        self,
+        config: ExchangeConfig,
+        *,
+        faults: Faults | None = None,
+        stream_faults: StreamFaults | None = None,
+        record: Record | None = None,
+    ) -> None:
+        origin_ns = time.time_ns() if config.origin_ns is None else config.origin_ns
+        sessions = AlwaysOpen() if config.always_open else RegularSessions()
+        sources = Sources(config, sessions=sessions, origin_ns=origin_ns)
+        self.config = config
+        self.complaints = tuple(sources.complaints)
+        self.frames = FrameLog()
+        self.board = Board(sources.listed, start_ns=origin_ns)
+        self.venue = Venue(
+            clock=VenueClock(origin_ns=origin_ns, speed=config.speed),
+            listings=[symbol.listing for symbol in config.symbols],
+            credentials=Credentials(key=config.key, secret=config.secret),
+            knobs=config.knobs,
+            sessions=sessions,
+            faults=faults,
+            record=record,
+        )
+        self.hub = Hub(
+            self.venue,
+            limits=config.limits,
+            faults=stream_faults or StreamFaults(),
+            frames=self.frames,
+            last_quote=self._last_quote,
+        )
+        self.board.with_days = lambda: self.hub.wants("dailyBars")
+        test_board = Board([sources.test()], start_ns=origin_ns)
+        self._player = Player(self.venue, self.hub, self.board, test_board)
+        self._order_stream = OrderStream(self.venue)
+        self._ports = (config.rest_port, config.stream_port)
+        self._running: asyncio.Task[None] | None = None
+        self._stop = asyncio.Event()
+
+    @property
+    def rest_url(self) -> str:
+        """Return the base of both REST APIs, as clients' `url_override` wants it."""
+        return f"http://{self.config.host}:{self._ports[0]}"
+
+    @property
+    def stream_url(self) -> str:
+        """Return the base of all websockets; a stream's path follows it."""
+        return f"ws://{self.config.host}:{self._ports[1]}"
+
+    @property
+    def key(self) -> str:
+        """Return the account's key id."""
+        return self.config.key
+
+    @property
+    def secret(self) -> str:
+        """Return the account's secret."""
+        return self.config.secret
+
+    async def __aenter__(self) -> Self:
+        """Open both ports and set the market in motion; raises `ConfigError` for a taken port."""
+        with _bound(self.config) as sockets:
+            self._ports = (sockets[0].getsockname()[1], sockets[1].getsockname()[1])
+            ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._running = asyncio.create_task(self._run(sockets, ready))
+            await asyncio.wait({self._running, ready}, return_when=asyncio.FIRST_COMPLETED)
+            if self._running.done():
+                await self._running
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close every connection and both ports."""
+        self._stop.set()
+        await self.wait()
+
+    async def wait(self) -> None:
+        """Return when the exchange has ended; raises what ended it if that was an error."""
+        if self._running:
+            await self._running
+
+    async def _run(
+        self, sockets: tuple[socket.socket, socket.socket], ready: asyncio.Future[None]
+    ) -> None:
+        """Serve until told to stop; one task owns everything that runs."""
+        rest = _Rest(self._app())
+        async with self._serve_streams(sockets[1]), asyncio.TaskGroup() as tasks:
+            serving = tasks.create_task(rest.serve(sockets=[sockets[0]]))
+            playing = tasks.create_task(self._play())
+            await rest.listening.wait()
+            ready.set_result(None)
+            await self._stop.wait()
+            playing.cancel()
+            rest.should_exit = True
+            await serving
+
+    async def _play(self) -> None:
+        while True:
+            self._player.step()
+            await asyncio.sleep(self.config.step_s)
+
+    def _app(self) -> FastAPI:
+        config = self.config
+        app = FastAPI(title="Local Alpaca", openapi_url=None, docs_url=None, redoc_url=None)
+        app.add_exception_handler(HTTPException, _not_here)
+        app.include_router(trading_router(self.venue))
+        limiter = RateLimiter(config.data_requests_per_minute)
+        app.include_router(
+            data_router(self.venue, self.board, limits=config.limits, limiter=limiter)
+        )
+        return app
+
+    def _serve_streams(self, bound: socket.socket) -> StreamServer:
+        return serve(
+            self._handle,
+            sock=bound,
+            process_request=self._check_handshake,
+            compression="deflate" if self.config.limits.compression else None,
+            close_timeout=_CLOSE_TIMEOUT_S,
+        )
+
+    def _check_handshake(
+        self, connection: ServerConnection, request: Handshake
+    ) -> HandshakeAnswer | None:
+        """Refuse unknown paths, and whatever the fault plan wants refused."""
+        path = _path(request)
+        if path != ORDER_STREAM and path not in ENDPOINTS:
+            return connection.respond(HTTPStatus.NOT_FOUND, "no such stream\n")
+        refused = self.hub.faults.refuse_handshake(path)
+        return None if refused is None else connection.respond(HTTPStatus(refused), "refused\n")
+
+    async def _handle(self, connection: ServerConnection) -> None:
+        path = _path(connection.request) if connection.request else ORDER_STREAM
+        if path == ORDER_STREAM:
+            await self._order_stream.serve(connection)
+        else:
+            await self.hub.serve(connection, ENDPOINTS[path])
+
+    def _last_quote(self, symbol: str) -> TopOfBook | None:
+        history = self.board.histories.get(symbol)
+        return history.last_quote(self.board.public_ns - 1) if history else None
+
+
+class _Rest(uvicorn.Server):
+    """A uvicorn server inside another program: no signal handlers, and it says when it listens."""
+
+    def __init__(self, app: FastAPI) -> None:
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=int(_CLOSE_TIMEOUT_S),
+        )
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen."""
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the program."""
+        yield
+
+
+@contextmanager
+def _bound(config: ExchangeConfig) -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Bind both ports, or name the setting of the one that is taken."""
+    rest = _bind(config.host, config.rest_port, "REST")
+    try:
+        yield rest, _bind(config.host, config.stream_port, "stream")
+    except ConfigError:
+        rest.close()
+        raise
+
+
+def _bind(host: str, port: int, name: str) -> socket.socket:
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise ConfigError(
+            f"The exchange's {name} port {port} on {host} cannot be used: {error.strerror}.",
+            remedy="Choose another port, or 0 for a free one.",
+        ) from error
+    return bound
+
+
+def _path(request: Handshake) -> str:
+    return request.path.partition("?")[0].rstrip("/")
+
+
+async def _not_here(_request: Request, error: Exception) -> JSONResponse:
+    """Answer an unknown route as the venue does: an object with a message."""
+    status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND
+    words = "endpoint not found." if status == HTTPStatus.NOT_FOUND else "method not allowed."
+    return JSONResponse({"message": words}, status_code=status)
