@@ -22,21 +22,21 @@ NAME = "decision"
 # Five nodes and their input at most; beyond that something loops.
 RECURSION_LIMIT = 8
 
-# What the edges mean, for the picture; `picture` refuses an edge without a word here.
+# What the edges mean, for the picture, which fails on an edge without a word here. The Director's
+# hold covers a confidence under the floor, a position already there, and a forbidden short.
 LABELS = {
     ("director", "quant"): "open",
     ("director", "execution"): "close",
-    ("director", "__end__"): "hold, low confidence, already in position",
+    ("director", "__end__"): "hold",
     ("quant", "risk"): "confirmed",
     ("quant", "__end__"): "rejected",
     ("risk", "execution"): "approved",
     ("risk", "__end__"): "rejected",
-    ("execution", "approval"): "order, if a person must approve",
-    ("execution", "__end__"): "order or invalid",
+    ("execution", "approval"): "order (only when a person must approve)",
+    ("execution", "__end__"): "order, or invalid",
 }
 
 Graph = StateGraph[State, Context, WindowFile, State]
-Compiled = "CompiledStateGraph[State, Context, WindowFile, State]"
 
 
 def build(*, with_approval: bool = False) -> Graph:
@@ -79,12 +79,10 @@ def approval_graph(saver: BaseCheckpointSaver[Any]) -> Any:
 def picture() -> str:
     """Draw the graph with approvals as Mermaid: the picture in the README, made from the code."""
     drawing = build(with_approval=True).compile(name=NAME).get_graph()
+    order = list(drawing.nodes)
+    edges = sorted(drawing.edges, key=lambda e: (order.index(e.source), order.index(e.target)))
     lines = ["flowchart LR", '    __start__(["window"])', '    __end__(["decision"])']
-    for edge in sorted(drawing.edges, key=lambda edge: (edge.source, edge.target)):
-        if edge.conditional:
-            lines.append(
-                f'    {edge.source} -. "{LABELS[edge.source, edge.target]}" .-> {edge.target}'
-            )
-        else:
-            lines.append(f"    {edge.source} --> {edge.target}")
+    for edge in edges:
+        arrow = f'-- "{LABELS[edge.source, edge.target]}" -->' if edge.conditional else "-->"
+        lines.append(f"    {edge.source} {arrow} {edge.target}")
     return "\n".join(lines) + "\n"
