@@ -1,0 +1,126 @@
+"""Put the HTTP interface together: it asks the engine and shows what it says, nothing more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from prometheus_client import CollectorRegistry
+
+from api import problems
+from api.routes import controls as control_routes
+from api.routes import records, standing, watching
+from api.schemas import Responses, components, problem
+from api.security import Gatekeeper, SecurityConfig
+from api.stream import Stream
+from engine.bus import Bus
+from engine.control import Controls
+
+_ABOUT = """\
+Every decision can be stepped through, replayed to the byte and audited.
+
+Errors are RFC 9457 problem details with a stable `code` and a `remedy`. Lists are
+`{"items": [...], "next": cursor or null}`, newest first. Money is a string of dollars, times are
+RFC 3339 in UTC.
+"""
+
+
+_ROUTES = (control_routes, standing, records, watching)
+
+_TAGS = [
+    {"name": "Controls", "description": "Ask the engine to do something."},
+    {"name": "Standing", "description": "How things stand now."},
+    {"name": "Records", "description": "What is on record."},
+    {"name": "Watching", "description": "What happens, as it happens."},
+]
+
+
+def create_app(
+    controls: Controls, *, security: SecurityConfig, bus: Bus, registry: CollectorRegistry
+) -> FastAPI:
+    """Build the application over one engine.
+
+    `app.state.stream.close()` ends the event streams: call it before the server is asked to stop.
+    """
+    stream = Stream(bus, controls.reader, max_watchers=security.max_streams)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        streaming = asyncio.create_task(stream.run(), name="event-stream")
+        try:
+            yield
+        finally:
+            stream.close()
+            streaming.cancel()
+            await asyncio.gather(streaming, return_exceptions=True)
+
+    app = FastAPI(
+        title="AutoHedge",
+        version=version("autohedge"),
+        description=_ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    app.state.controls = controls
+    app.state.stream = stream
+    app.state.registry = registry
+    for routes in _ROUTES:
+        app.include_router(routes.router)
+    problems.install(app)
+    app.add_middleware(Gatekeeper, config=security)
+    setattr(app, "openapi", lambda: _openapi(app))  # noqa: B010 - FastAPI's own way to extend it
+    return app
+
+
+def server_config(app: FastAPI, *, host: str, port: int) -> uvicorn.Config:
+    """Return how uvicorn serves it: quiet, bounded, and believing no proxy's word."""
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        limit_concurrency=256,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=5,
+    )
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """Draw the schema once: the answers' own types, problems for errors, examples with nulls."""
+    if app.openapi_schema is None:
+        schema = get_openapi(
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            routes=app.routes,
+            tags=_TAGS,
+        )
+        for route in (route for routes in _ROUTES for route in routes.router.routes):
+            if isinstance(route, APIRoute) and route.include_in_schema:
+                for operation in schema["paths"][route.path_format].values():
+                    _finish(operation, route.responses)
+        schema["components"] = {"schemas": components()}
+        app.openapi_schema = schema
+    return app.openapi_schema
+
+
+def _finish(operation: dict[str, Any], documented: Responses) -> None:
+    """Put back what FastAPI's encoder drops (nulls), and say that errors are problems."""
+    operation["responses"].pop("422", None)
+    operation["responses"]["default"] = problem("Any error: a problem with its code and remedy.")
+    for status, answer in documented.items():
+        for media_type, content in answer.get("content", {}).items():
+            operation["responses"][str(status)]["content"][media_type] = content

@@ -1,0 +1,198 @@
+"""Answer every error as RFC 9457 problem details, with a stable code and what to do.
+
+Our own errors carry both; a stranger's error is answered without its text, which may hold secrets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from domain.errors import (
+    AutoHedgeError,
+    BrokerError,
+    ConfigError,
+    JournalError,
+    NotSent,
+    RateLimited,
+)
+from engine.control import ControlRefused, UnknownSymbol
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Fault(BaseModel):
+    """One field of a request that is wrong."""
+
+    field: str = Field(examples=["query.limit"])
+    message: str = Field(examples=["Input should be less than or equal to 500"])
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457), with a stable `code` and a `remedy` in one line."""
+
+    type: str = Field(examples=["urn:autohedge:problem:not-pending"])
+    title: str = Field(examples=["Conflict"])
+    status: int = Field(examples=[409])
+    detail: str = Field(examples=["No approval of that decision is pending."])
+    instance: str = Field(examples=["/approvals/1f0c/approve"])
+    code: str = Field(examples=["NOT_PENDING"])
+    remedy: str = Field(examples=["GET /approvals lists what is."])
+    errors: list[Fault] | None = None
+
+
+class NotFound(AutoHedgeError):
+    """What was asked for by name is not there."""
+
+    code = "NOT_FOUND"
+
+
+class NotReady(AutoHedgeError):
+    """The answer is not known yet; it will be."""
+
+    code = "NOT_READY"
+
+
+class TooMuch(AutoHedgeError):
+    """The request is larger, or the requests are more, than is served."""
+
+    code = "TOO_MANY_REQUESTS"
+
+
+class Forbidden(AutoHedgeError):
+    """The request comes from where none is taken."""
+
+    code = "FORBIDDEN"
+
+
+class Unauthorized(AutoHedgeError):
+    """The request carries no valid token."""
+
+    code = "TOKEN_INVALID"
+
+
+_STATUS: tuple[tuple[type[AutoHedgeError], HTTPStatus], ...] = (
+    (NotFound, HTTPStatus.NOT_FOUND),
+    (UnknownSymbol, HTTPStatus.NOT_FOUND),
+    (NotReady, HTTPStatus.SERVICE_UNAVAILABLE),
+    (TooMuch, HTTPStatus.TOO_MANY_REQUESTS),
+    (Forbidden, HTTPStatus.FORBIDDEN),
+    (Unauthorized, HTTPStatus.UNAUTHORIZED),
+    (ControlRefused, HTTPStatus.CONFLICT),
+    (ConfigError, HTTPStatus.BAD_REQUEST),
+    (JournalError, HTTPStatus.SERVICE_UNAVAILABLE),
+    (NotSent, HTTPStatus.SERVICE_UNAVAILABLE),
+    (RateLimited, HTTPStatus.SERVICE_UNAVAILABLE),
+    (BrokerError, HTTPStatus.BAD_GATEWAY),
+)
+
+_STATUS_OF_CODE = {
+    "BODY_TOO_LARGE": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "BODY_INVALID": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "TOO_BUSY": HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+_HEADERS_OF = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Bearer realm="autohedge"'},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"},
+    HTTPStatus.TOO_MANY_REQUESTS: {"Retry-After": "1"},
+}
+
+_BY_STATUS = {
+    404: ("NOT_FOUND", "There is nothing at this path.", "GET /docs lists what there is."),
+    405: (
+        "METHOD_NOT_ALLOWED",
+        "This path does not take this method.",
+        "The Allow header names those it takes; GET /docs explains them.",
+    ),
+}
+
+
+def answer(error: AutoHedgeError, path: str, *, faults: Sequence[Fault] = ()) -> Response:
+    """Answer one of our own errors."""
+    status = _STATUS_OF_CODE.get(error.code) or next(
+        (status for kind, status in _STATUS if isinstance(error, kind)),
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+    )
+    return _response(status, error, path, faults=faults)
+
+
+def install(app: FastAPI) -> None:
+    """Make `app` answer every error, its own and the framework's, as a problem."""
+    app.add_exception_handler(AutoHedgeError, _on_ours)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_crash)
+
+
+async def _on_ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, AutoHedgeError)
+    return answer(error, request.url.path)
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    """Name each wrong field and what it may hold, never what it held."""
+    assert isinstance(error, RequestValidationError)
+    faults = [
+        Fault(field=".".join(map(str, found["loc"])), message=found["msg"])
+        for found in error.errors()
+    ]
+    invalid = AutoHedgeError(
+        "; ".join(f"{fault.field}: {fault.message}" for fault in faults),
+        remedy="GET /docs shows what this path takes.",
+        code="REQUEST_INVALID",
+    )
+    return _response(HTTPStatus.UNPROCESSABLE_ENTITY, invalid, request.url.path, faults=faults)
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    code, detail, remedy = _BY_STATUS.get(status, (status.name, status.description, ""))
+    named = AutoHedgeError(detail, remedy=remedy, code=code)
+    return _response(status, named, request.url.path, headers=error.headers)
+
+
+async def _on_crash(request: Request, error: Exception) -> Response:
+    log.error("request_crashed", path=request.url.path, error=type(error).__name__)
+    crash = AutoHedgeError(
+        "This request hit a defect of ours. Trading does not depend on it.",
+        remedy="The log has the details; GET /status tells how the bot stands.",
+        code="INTERNAL_ERROR",
+    )
+    return _response(HTTPStatus.INTERNAL_SERVER_ERROR, crash, request.url.path)
+
+
+def _response(
+    status: HTTPStatus,
+    error: AutoHedgeError,
+    path: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    faults: Sequence[Fault] = (),
+) -> Response:
+    problem = Problem(
+        type=f"urn:autohedge:problem:{error.code.lower().replace('_', '-')}",
+        title=status.phrase,
+        status=status,
+        detail=str(error.args[0]),
+        instance=path,
+        code=error.code,
+        remedy=error.remedy,
+        errors=list(faults) or None,
+    )
+    return Response(
+        problem.model_dump_json(exclude_none=True),
+        status_code=status,
+        headers={**_HEADERS_OF.get(status, {}), **(headers or {})},
+        media_type=MEDIA_TYPE,
+    )

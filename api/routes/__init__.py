@@ -1,0 +1,1 @@
+"""Serve the HTTP interface: controls, what stands now, what is on record, and the pages."""

@@ -1,0 +1,171 @@
+"""Tell what is on record: orders, decisions and their stories, windows, approvals, the report."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query, Response
+
+from api import examples
+from api.problems import NotFound
+from api.routes.asking import Engine, Journal
+from api.routes.asking import Page as Asked
+from api.schemas import ReportView, WindowFile, answers, refuses, reply
+from domain.decisions import Outcome
+from domain.market import WINDOW_SCHEMA
+from domain.orders import OrderState
+from domain.records import NS_PER_S
+from engine.control import ControlRefused
+from journal.reads.decisions import DecisionRow, Story
+from journal.reads.orders import OrderRow
+from journal.reads.queries import Page
+from journal.reads.report import Span
+from journal.reads.states import ApprovalRow
+
+router = APIRouter(tags=["Records"])
+
+_BAD_CURSOR = refuses(HTTPStatus.BAD_REQUEST)
+_MISSING = refuses(HTTPStatus.NOT_FOUND)
+_CONFLICT = refuses(HTTPStatus.CONFLICT)
+
+
+def _listed(example: dict[str, Any]) -> dict[str, Any]:
+    return {"items": [example], "next": "c2VxOjQx"}
+
+
+@router.get(
+    "/orders",
+    summary="Orders, newest first",
+    responses=answers(Page[OrderRow], _listed(examples.ORDER)) | _BAD_CURSOR,
+)
+async def orders(journal: Journal, asked: Asked, state: OrderState | None = None) -> Response:
+    """Every order of ours, entries and exits, whatever became of it."""
+    page = await journal.orders.page(
+        limit=asked.limit, after=asked.after, symbol=asked.symbol, state=state
+    )
+    return reply(page)
+
+
+@router.get(
+    "/decisions",
+    summary="Decisions, newest first",
+    responses=answers(Page[DecisionRow], _listed(examples.DECISION)) | _BAD_CURSOR,
+)
+async def decisions(
+    journal: Journal,
+    asked: Asked,
+    outcome: Outcome | None = None,
+    code: Annotated[
+        str | None, Query(max_length=64, description="Why a run ended, or its order was denied.")
+    ] = None,
+) -> Response:
+    """Every run, whatever its outcome."""
+    page = await journal.decisions.page(
+        limit=asked.limit, after=asked.after, symbol=asked.symbol, outcome=outcome, code=code
+    )
+    return reply(page)
+
+
+@router.get(
+    "/decisions/{decision_id}",
+    summary="The whole story of a decision",
+    responses=answers(Story, examples.STORY) | _MISSING,
+)
+async def decision(decision_id: str, journal: Journal) -> Response:
+    """Its window, prompts, answers, checks, order and fills."""
+    story = await journal.decisions.story(decision_id)
+    if story is None:
+        raise NotFound(
+            "There is no such decision.",
+            remedy="GET /decisions lists them.",
+            code="DECISION_NOT_FOUND",
+        )
+    return reply(story)
+
+
+@router.get(
+    "/windows/{digest}",
+    summary="What a decision saw, as a window file",
+    responses=answers(WindowFile, examples.WINDOW_FILE) | _MISSING,
+)
+async def window(digest: str, journal: Journal) -> Response:
+    """Save it: `autohedge replay FILE` and Studio take it as it is."""
+    found = await journal.decisions.window(digest)
+    if found is None:
+        raise NotFound(
+            "There is no window of that digest.",
+            remedy="A decision's `window_digest` names its own.",
+            code="WINDOW_NOT_FOUND",
+        )
+    # Kept as the graph was given it: its digest must hold, so no time in it is rewritten.
+    return Response(
+        msgspec.json.encode(WindowFile(schema=WINDOW_SCHEMA, window=found)),
+        media_type="application/json",
+    )
+
+
+@router.get(
+    "/approvals",
+    summary="What waits for a person",
+    responses=answers(Page[ApprovalRow], {"items": [examples.APPROVAL], "next": None}),
+)
+async def approvals(journal: Journal, *, closed: bool = False) -> Response:
+    """Pending approvals, oldest first; with `closed` those that were settled too."""
+    rows = await journal.states.approvals(status=None if closed else "pending")
+    return reply(Page(items=tuple(rows), next=None))
+
+
+@router.post("/approvals/{decision_id}/approve", summary="Approve an order", responses=_CONFLICT)
+async def approve(decision_id: str, journal: Journal) -> Response:
+    """Answers 409 `NOT_PENDING` when that decision waits for nobody."""
+    raise await _unapprovable(decision_id, journal)
+
+
+@router.post("/approvals/{decision_id}/reject", summary="Reject an order", responses=_CONFLICT)
+async def reject(decision_id: str, journal: Journal) -> Response:
+    """Answers 409 `NOT_PENDING` when that decision waits for nobody."""
+    raise await _unapprovable(decision_id, journal)
+
+
+async def _unapprovable(decision_id: str, journal: Journal) -> ControlRefused:
+    row = await journal.states.approval(decision_id)
+    if row is None or row.status != "pending":
+        return ControlRefused(
+            "No approval of that decision is pending."
+            if row is None
+            else f"That approval is {row.status} already.",
+            remedy="GET /approvals lists what is.",
+            code="NOT_PENDING",
+        )
+    return ControlRefused(
+        "This engine resumes no run that waits for approval.",
+        remedy="Set APPROVAL=never; what waits expires by itself.",
+        code="APPROVALS_OFF",
+    )
+
+
+@router.get(
+    "/report", summary="The journal in figures", responses=answers(ReportView, examples.REPORT)
+)
+async def report(
+    engine: Engine,
+    journal: Journal,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    symbol: Annotated[str | None, Query(max_length=32)] = None,
+) -> Response:
+    """Outcomes, denials, fills, profit and what the model cost; times are RFC 3339."""
+    span = Span(since_ns=_ns(since) or 0, until_ns=_ns(until), symbol=symbol)
+    marks = {p.symbol: p.market_price for p in engine.positions() if p.market_price is not None}
+    found = await journal.report(span, marks=marks)
+    return reply(ReportView(**msgspec.structs.asdict(found), net_usd=str(found.net)))
+
+
+def _ns(time: datetime | None) -> int | None:
+    if time is None:
+        return None
+    aware = time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+    return int(aware.timestamp()) * NS_PER_S + aware.microsecond * 1000

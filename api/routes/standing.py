@@ -1,0 +1,123 @@
+"""Tell how things stand now: session, health, account, positions, assets, metrics."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from http import HTTPStatus
+from importlib.metadata import version
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from api import examples
+from api.problems import NotReady
+from api.routes.asking import Engine
+from api.routes.asking import Page as Asked
+from api.schemas import Health, answers, refuses, reply
+from domain.errors import ConfigError
+from domain.market import AssetClass, Instrument
+from engine.control import AccountView, PositionView, Status
+from journal.reads.queries import Page
+
+router = APIRouter(tags=["Standing"])
+
+
+@router.get("/status", summary="All at one glance", responses=answers(Status, examples.STATUS))
+async def status(engine: Engine) -> Response:
+    """Session, trading state, links, queue, money and every symbol."""
+    return reply(engine.status())
+
+
+@router.get("/health", summary="Does it work?", responses=answers(Health, examples.HEALTH))
+async def health(engine: Engine) -> Response:
+    """Answers 200 while the process lives; `degraded` names what does not work.
+
+    A supervisor must not restart a bot that protects positions because its feed is down.
+    """
+    now = engine.status()
+    parts = {"journal": now.is_journal_up}
+    if now.session == "running":
+        parts |= {
+            "feed": now.is_feed_up,
+            "order_stream": now.is_order_stream_up,
+            "reconciliation": now.is_reconciled,
+        }
+    return reply(
+        Health(
+            status="ok" if all(parts.values()) else "degraded",
+            version=version("autohedge"),
+            session=now.session,
+            trading=now.trading,
+            parts=parts,
+        )
+    )
+
+
+@router.get(
+    "/account",
+    summary="Money",
+    responses=answers(AccountView, examples.ACCOUNT) | refuses(HTTPStatus.SERVICE_UNAVAILABLE),
+)
+async def account(engine: Engine) -> Response:
+    """The account as the engine sees it, with its age; 503 before the venue first answered."""
+    view = engine.account()
+    if view is None:
+        raise NotReady(
+            "The venue has not told the account yet.",
+            remedy="Ask again in a second; `autohedge doctor` checks keys and links.",
+            code="ACCOUNT_UNKNOWN",
+        )
+    return reply(view)
+
+
+@router.get(
+    "/positions",
+    summary="Positions and what protects them",
+    responses=answers(Page[PositionView], {"items": [examples.POSITION], "next": None}),
+)
+async def positions(engine: Engine) -> Response:
+    """Ours and foreign ones; `protected_by` says who would close each at its stop."""
+    return reply(Page(items=tuple(engine.positions()), next=None))
+
+
+@router.get(
+    "/assets",
+    summary="What the venue trades",
+    responses=answers(Page[Instrument], {"items": [examples.INSTRUMENT], "next": None})
+    | refuses(HTTPStatus.BAD_REQUEST, HTTPStatus.BAD_GATEWAY),
+)
+async def assets(engine: Engine, asked: Asked, asset_class: AssetClass | None = None) -> Response:
+    """By symbol, in alphabetical order."""
+    found = await engine.assets(asset_class)
+    if asked.symbol is not None:
+        found = [asset for asset in found if asset.symbol == asked.symbol.upper()]
+    return reply(_page_of(found, after=asked.after, limit=asked.limit))
+
+
+@router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """In Prometheus' text format."""
+    return Response(generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _page_of(found: Sequence[Instrument], *, after: str | None, limit: int) -> Page[Instrument]:
+    """Cut one page by symbol; the cursor is the last symbol shown."""
+    begin = "" if after is None else _symbol_of(after)
+    rest = sorted((a for a in found if a.symbol > begin), key=lambda asset: asset.symbol)
+    shown = tuple(rest[:limit])
+    is_last = len(rest) <= limit
+    cursor = None if is_last else base64.urlsafe_b64encode(shown[-1].symbol.encode()).decode()
+    return Page(items=shown, next=cursor)
+
+
+def _symbol_of(cursor: str) -> str:
+    try:
+        return base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        raise ConfigError(
+            f"{cursor[:80]!r} is no cursor.",
+            remedy="Send the 'next' of the page before, unchanged.",
+            code="CURSOR_INVALID",
+        ) from None

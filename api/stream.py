@@ -1,0 +1,223 @@
+"""Stream what happens to whoever watches, over server-sent events that can be resumed.
+
+What is journaled is told from the journal: every such event carries its entry's number as `id`, in
+order, none twice, and a watcher who comes back with `Last-Event-ID` misses nothing. What is not
+journaled (quotes, bars, dropped tickets) is told from the bus as it comes. One task reads for all
+watchers; each has a bounded queue of its own, and one who cannot keep up is told what it missed or,
+when its connection takes nothing at all, let go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
+
+import structlog
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from api.happenings import JOURNALED, KINDS, happening
+from api.problems import TooMuch
+from api.schemas import encode
+from domain.errors import JournalError
+from engine.bus import Bus, BusEvent, EventKind, Subscription
+from journal.reads.reader import Reader
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT_S = 15.0
+SEND_DEADLINE_S = 20.0
+IDLE_S = 1.0
+HOT_S = 0.1
+HOT_FOR_S = 2.0
+READ_GAP_S = 0.05
+PAGE = 500
+MAX_REPLAY = 20_000
+"""Entries replayed to one who comes back; what lies before is told as a gap."""
+
+_KEEP_ALIVE = b": keep-alive\n\n"
+_OPENING = b"retry: 2000\n\n"
+
+
+class Stream:
+    """Merge bus and journal into one stream for any number of watchers."""
+
+    def __init__(self, bus: Bus, reader: Callable[[], Reader], *, max_watchers: int) -> None:
+        self._source = bus
+        self._out = Bus()
+        self._reader = reader
+        self._max_watchers = max_watchers
+        self._seq: int | None = None
+        self._read_at = 0.0
+        self._hot_until = 0.0
+        self._is_blind = False
+        self._closed = asyncio.Event()
+
+    @property
+    def watchers(self) -> int:
+        """Return how many watch."""
+        return self._out.subscribers
+
+    def close(self) -> None:
+        """End every watcher's stream, so that a server that stops need not wait for them."""
+        self._closed.set()
+
+    async def run(self) -> None:
+        """Copy what happens to the watchers until cancelled; costs nothing while there are none."""
+        with self._source.subscribe() as source:
+            while True:
+                is_hot = time.monotonic() < self._hot_until
+                event = await _next(source, HOT_S if is_hot else IDLE_S)
+                if not self._out.subscribers:
+                    self._seq = None
+                    continue
+                if event is not None and event.kind in JOURNALED:
+                    self._hot_until = time.monotonic() + HOT_FOR_S
+                await self._catch_up()
+                if event is not None and (self._is_blind or event.kind not in JOURNALED):
+                    self._out.publish(event.kind, event.data)
+
+    async def watch(self, last_id: int | None) -> Response:
+        """Return the response that streams to one more watcher.
+
+        `last_id` is the number of the last entry the watcher knows, none for one who is new. Raises
+        `TooMuch`, and `JournalError` when the journal cannot say where it ends.
+        """
+        if self.watchers >= self._max_watchers:
+            raise TooMuch(
+                f"{self._max_watchers} watch already.", remedy="Close one.", code="TOO_MANY_STREAMS"
+            )
+        with ExitStack() as stack:
+            live = stack.enter_context(self._out.subscribe())
+            start = await self._position()
+            stack.pop_all()
+        return StreamResponse(self._events(live, last_id, start), closed=self._closed, live=live)
+
+    async def _position(self) -> int:
+        """Return the entry after which everything comes live."""
+        if self._seq is None:
+            seq = await self._reader().last_seq()
+            self._seq = seq if self._seq is None else self._seq
+        return self._seq
+
+    async def _catch_up(self) -> None:
+        """Publish what the journal has gained; at most one read every few milliseconds."""
+        now = time.monotonic()
+        if self._seq is None or now - self._read_at < READ_GAP_S:
+            return
+        self._read_at = now
+        try:
+            entries = await self._reader().entries_after(self._seq, limit=PAGE, kinds=KINDS)
+        except JournalError as error:
+            self._is_blind = True
+            log.warning("stream_cannot_read_the_journal", code=error.code)
+            return
+        self._is_blind = False
+        for entry in entries:
+            self._seq = entry.seq
+            event = happening(entry)
+            if event is not None:
+                self._out.publish(event.kind, event.data)
+        if len(entries) == PAGE:
+            self._hot_until = time.monotonic() + HOT_FOR_S
+
+    async def _events(
+        self, live: Subscription, last_id: int | None, start: int
+    ) -> AsyncIterator[bytes]:
+        yield _OPENING
+        if last_id is not None:
+            async for event in self._replay(last_id, start):
+                yield frame(event)
+        while True:
+            event_or_none = await _next(live, HEARTBEAT_S)
+            yield _KEEP_ALIVE if event_or_none is None else frame(event_or_none)
+
+    async def _replay(self, last_id: int, until: int) -> AsyncIterator[BusEvent]:
+        """Yield what was journaled after `last_id`, up to where the live stream begins."""
+        seq = min(last_id, until)
+        if until - seq > MAX_REPLAY:
+            yield BusEvent(EventKind.GAP, {"dropped": until - seq - MAX_REPLAY})
+            seq = until - MAX_REPLAY
+        while entries := await self._reader().entries_after(seq, limit=PAGE, kinds=KINDS):
+            for entry in entries:
+                seq = entry.seq
+                if seq > until:
+                    return
+                event = happening(entry)
+                if event is not None:
+                    yield event
+
+
+class StreamResponse(Response):
+    """Send chunks until the watcher leaves, takes nothing for too long, or the server stops."""
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self, chunks: AsyncIterator[bytes], *, closed: asyncio.Event, live: Subscription
+    ) -> None:
+        super().__init__(headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
+        del self.headers["content-length"]
+        self._chunks = chunks
+        self._closed = closed
+        self._live = live
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream; whichever of its ends comes first takes the others down."""
+        with self._live:
+            tasks = [
+                asyncio.create_task(self._send_all(send)),
+                asyncio.create_task(_left(receive)),
+                asyncio.create_task(self._closed.wait()),
+            ]
+            try:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                ends = await asyncio.gather(*tasks, return_exceptions=True)
+        await self._finish(ends[0], send)
+
+    async def _finish(self, end: object, send: Send) -> None:
+        """End the response, unless its connection is gone or takes nothing."""
+        if isinstance(end, OSError):
+            return
+        if isinstance(end, JournalError):
+            log.warning("stream_cut", code=end.code)
+        elif isinstance(end, Exception):
+            raise end
+        async with asyncio.timeout(SEND_DEADLINE_S):
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send_all(self, send: Send) -> None:
+        start = {
+            "type": "http.response.start",
+            "status": self.status_code,
+            "headers": self.raw_headers,
+        }
+        await send(start)
+        async for chunk in self._chunks:
+            async with asyncio.timeout(SEND_DEADLINE_S):
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+
+def frame(event: BusEvent) -> bytes:
+    """Write an event as the HTML standard's `text/event-stream` has it; JSON holds no newline."""
+    number = b"" if event.seq is None else b"id: %d\n" % event.seq
+    return b"%bevent: %b\ndata: %b\n\n" % (number, event.kind.encode(), encode(event.data))
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _next(events: Subscription, wait_s: float) -> BusEvent | None:
+    """Return the next event, or none when there was none for so long."""
+    try:
+        async with asyncio.timeout(wait_s):
+            return await anext(events)
+    except TimeoutError:
+        return None
