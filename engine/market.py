@@ -51,9 +51,10 @@ class BarClock(Protocol):
 class MarketEars:
     """Hear the store (`domain.ports.MarketListener`) and pass on by direct calls."""
 
-    def __init__(self, *, publish: Publish, notify: Callable[[str, str], None]) -> None:
+    def __init__(self, publish: Publish) -> None:
         self._publish = publish
-        self._notify = notify
+        self.notify: Callable[[str, str], None] = lambda _code, _message: None
+        """Hear (code, line) for the operator."""
         self.wakes: Wakes | None = None
         """The dispatcher while a session runs."""
         self.wake_exits: Callable[[str], None] = lambda _symbol: None
@@ -92,7 +93,7 @@ class MarketEars:
     def halt_changed(self, symbol: str, *, is_halted: bool, reason: str) -> None:
         """Tell the operator; the store itself carries the flag that the gate reads."""
         word = "halted" if is_halted else "resumed"
-        self._notify("MARKET_STATUS", f"{symbol} was {word} by its market ({reason}).")
+        self.notify("MARKET_STATUS", f"{symbol} was {word} by its market ({reason}).")
 
     def link_changed(self, symbols: Sequence[str], *, is_up: bool, reason: str) -> None:
         """Tell watchers that the feed of these symbols was lost or restored."""

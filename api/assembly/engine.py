@@ -16,9 +16,9 @@ from prometheus_client import CollectorRegistry
 from api.assembly.plan import EnginePlan
 from domain.account import Ledger, Position
 from domain.limits import TradingState
-from domain.market import Instrument, asset_class_of
+from domain.market import Instrument, Quote, asset_class_of
 from domain.orders import Fill, Order, Side
-from domain.ports import Broker, Clock, Entry, EntryKind, Feed
+from domain.ports import Broker, Calendar, Clock, Entry, EntryKind, Feed
 from domain.pricing import round_price
 from domain.records import plain
 from engine.bot import Bot, BotConfig, Notices, Parts
@@ -43,7 +43,6 @@ from engine.session import Session
 from engine.trading import TradingGate
 from engine.venue import VenueWatch
 from engine.windows import WindowConfig, Windows
-from feeds.calendar import TradingCalendar
 from feeds.store import RollingStore
 from graph.analysts.model.conversation import template_digests
 from graph.desk import Desk
@@ -62,7 +61,7 @@ class Outside:
     feeds: Sequence[Feed]
     store: RollingStore
     ears: MarketEars
-    calendar: TradingCalendar
+    calendar: Calendar
     desk: Desk
     clock: Clock
     wall: Clock
@@ -220,7 +219,7 @@ class _Builder:
             gateway=self._gateway,
             held=self._ledger.quantity,
             working=self._book.working,
-            quote=outside.store.quote,
+            quote=self._quote,
             set_band=outside.store.set_band,
             instrument=self._instrument,
             refresh=self._reconciler.refresh,
@@ -231,7 +230,7 @@ class _Builder:
         self._flatten = Flatten(
             exits=self._exits,
             ledger=self._ledger,
-            quote=outside.store.quote,
+            quote=self._quote,
             instrument=self._instrument,
             is_foreign=self._ownership.is_foreign,
             ended=self._book.ended,
@@ -242,6 +241,7 @@ class _Builder:
         self._book.listen(self._exits.on_change)
         self._book.listen(self._on_change)
         outside.ears.wake_exits = self._exits.wake
+        outside.ears.notify = self._notices.add
 
     def _make_guard(self) -> None:
         outside = self._outside
@@ -261,7 +261,7 @@ class _Builder:
             equity=self._equity,
             watch=self._watch,
             venue=outside.venue,
-            quote=outside.store.quote,
+            quote=self._quote,
             clock=outside.clock,
         )
 
@@ -364,6 +364,10 @@ class _Builder:
 
     def _instrument(self, symbol: str) -> Instrument:
         return self._outside.instruments[symbol]
+
+    def _quote(self, symbol: str) -> Quote | None:
+        """Return the latest quote; none for a symbol that the store does not keep."""
+        return self._outside.store.view(symbol).quote if symbol in self._plan.symbols else None
 
     def _lower(self, state: TradingState, code: str, reason: str) -> None:
         if self._gate.lower(state, code=code, reason=reason, actor="autohedge"):

@@ -58,3 +58,5 @@ class Plan:
     broker: AlpacaBrokerConfig
     feeds: tuple[AlpacaFeedConfig, ...]
     journal: JournalConfig
+    is_always_open: bool = False
+    """The venue never closes (the demo's): its calendar is not asked for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ from engine.market import MarketEars
 from engine.restart import remember
 from engine.venue import VenueWatch
 from feeds.alpaca import AlpacaFeed
-from feeds.calendar import TradingCalendar
+from feeds.calendar import AlwaysOpenCalendar, TradingCalendar
 from feeds.store import RollingStore, StoreConfig
 from graph.analysts.llm import Llm
 from graph.analysts.local import open_local
@@ -94,11 +94,12 @@ async def _open(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outside:
     stack.push_async_callback(broker.aclose)
     account = await broker.account()
     instruments = await _instruments(broker, plan.engine.symbols)
-    calendar = TradingCalendar()
-    venue = VenueWatch(broker, clock, calendar.update)
+    calendar = AlwaysOpenCalendar() if plan.is_always_open else TradingCalendar()
+    is_dated = isinstance(calendar, TradingCalendar)
+    venue = VenueWatch(broker, clock, calendar.replace if is_dated else None)
     await venue.look()
-    ears = MarketEars(publish=bus.publish, notify=lambda code, line: None)
-    store = _store(plan.engine, ears, calendar, clock)
+    ears = MarketEars(bus.publish)
+    store = RollingStore(_store_config(plan.engine), listener=ears, clock=clock, calendar=calendar)
     desk = await _desk(plan.analyst, wall, stack)
     reader = journal.reader
     return Outside(
@@ -117,6 +118,15 @@ async def _open(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outside:
         remembered=await remember(reader.orders, reader.states, plan.engine.symbols),
         venue=venue,
         account_id=account.account_id,
+    )
+
+
+def _store_config(plan: EnginePlan) -> StoreConfig:
+    return StoreConfig(
+        symbols=plan.symbols,
+        interval_s=plan.interval_s,
+        window_bars=plan.history_limit,
+        warmup_bars=plan.warmup_min,
     )
 
 

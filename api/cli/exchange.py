@@ -21,7 +21,6 @@ from exchange.config import (
     seeded_crypto,
     seeded_stock,
     tape_symbols,
-    with_ports,
 )
 from exchange.server import ExchangeServer
 
@@ -65,7 +64,7 @@ def config_of(options: ExchangeOptions) -> ExchangeConfig:
     else:
         config = replace(config, symbols=some(config.symbols, options.symbols))
     stream = options.port + 1 if options.port else 0
-    return with_ports(config, rest=options.port, stream=stream)
+    return replace(config, rest_port=options.port, stream_port=stream)
 
 
 def some(listed: tuple[SymbolConfig, ...], count: int) -> tuple[SymbolConfig, ...]:

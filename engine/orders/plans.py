@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
+
 from domain.market import AssetClass, Instrument
 from domain.orders import (
     Leg,
@@ -61,41 +63,37 @@ def stop_request(
     Crypto: a GTC stop limit. Whole shares: a GTC OCO with the target, or a GTC stop without one.
     Fractional shares: a DAY stop, the only kind the venue takes (DESIGN, Protection).
     """
-    exit_side = plan.side.opposite
-    common = {
-        "decision_id": plan.origin,
-        "leg": Leg.STOP,
-        "symbol": plan.symbol,
-        "side": exit_side,
-        "quantity": quantity,
-        "reference_price": plan.stop,
-        "valid_until": format_ns(now_ns + _VALID_NS),
-        "client_order_id": client_order_id,
-    }
+    stop = OrderRequest(
+        decision_id=plan.origin,
+        leg=Leg.STOP,
+        symbol=plan.symbol,
+        side=plan.side.opposite,
+        quantity=quantity,
+        order_type=OrderType.STOP,
+        time_in_force=TimeInForce.GTC if is_whole(quantity) else TimeInForce.DAY,
+        reference_price=plan.stop,
+        valid_until=format_ns(now_ns + _VALID_NS),
+        client_order_id=client_order_id,
+        stop_price=plan.stop,
+    )
     if instrument.asset_class is AssetClass.CRYPTO:
-        return OrderRequest(
-            **common,
+        return msgspec.structs.replace(
+            stop,
             order_type=OrderType.STOP_LIMIT,
             time_in_force=TimeInForce.GTC,
-            stop_price=plan.stop,
             limit_price=round_price(plan.stop * (1 - _STOP_COLLAR), instrument, "down"),
         )
     if is_whole(quantity) and plan.target is not None:
-        return OrderRequest(
-            **common,
+        return msgspec.structs.replace(
+            stop,
             order_type=OrderType.LIMIT,
-            time_in_force=TimeInForce.GTC,
             order_class=OrderClass.OCO,
+            stop_price=None,
             limit_price=plan.target,
             stop_loss=plan.stop,
             take_profit=plan.target,
         )
-    return OrderRequest(
-        **common,
-        order_type=OrderType.STOP,
-        time_in_force=TimeInForce.GTC if is_whole(quantity) else TimeInForce.DAY,
-        stop_price=plan.stop,
-    )
+    return stop
 
 
 def sellable(quantity: Decimal, instrument: Instrument, *, price: Decimal) -> Decimal:
