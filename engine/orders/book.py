@@ -44,12 +44,21 @@ class OrderBook:
     `on_stray` hears of events of orders that are not ours, as far as the book can tell.
     """
 
-    def __init__(self, ledger: Ledger, journal: Journal, clock: Clock, publish: Publish) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        journal: Journal,
+        clock: Clock,
+        publish: Publish,
+        *,
+        max_ended: int = MAX_ENDED,
+    ) -> None:
         self.ledger = ledger
         self.publish = publish
         self.on_stray: Callable[[OrderEvent], None] = _ignore
         self._journal = journal
         self._clock = clock
+        self._max_ended = max_ended
         self._working: dict[str, Order] = {}
         self._ended: OrderedDict[str, Order] = OrderedDict()
         self._by_venue_id: dict[str, str] = {}
@@ -212,7 +221,7 @@ class OrderBook:
             self._by_venue_id[order.venue_order_id] = name
         if order.group_id is not None and order.parent_client_order_id is None:
             self._groups[order.group_id] = name
-        if len(self._ended) > MAX_ENDED:
+        if len(self._ended) > self._max_ended:
             self._forget(self._ended.popitem(last=False)[1])
 
     def _forget(self, order: Order) -> None:

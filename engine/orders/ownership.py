@@ -96,8 +96,11 @@ class Ownership:
     def believable(self, positions: Sequence[Position]) -> list[Position]:
         """Hold back what has vanished or turned around only just now: it was seen to come back.
 
-        A position believed gone has its stops cancelled, so one answer is not enough.
+        A position believed gone has its stops cancelled, so one answer is not enough. The first
+        answer is believed whole: before it we know nothing.
         """
+        if self._is_first:
+            return list(positions)
         told = {self._ledger.spelled(position.symbol): position for position in positions}
         for symbol, ours in self._ledger.positions.items():
             theirs = told[symbol].quantity if symbol in told else Decimal(0)
@@ -113,10 +116,10 @@ class Ownership:
         adopt: Callable[[Position], None],
     ) -> list[Finding]:
         """Say what each difference means. `told` is the venue's answer before `believable`."""
-        findings = [self._judge(each) for each in self._all(differences, told)]
         if self._is_first:
-            findings = [self._first(position, adopt) for position in self._strangers()]
             self._is_first = False
+            return [self._first(position, adopt) for position in self._strangers()]
+        findings = [self._judge(each) for each in self._all(differences, told)]
         self._forget_flat()
         return [finding for finding in findings if finding is not None]
 

@@ -126,6 +126,7 @@ class Reconciler:
 
     async def run(self) -> None:
         """Look now, then whenever something asks for it or time has passed."""
+        self._woken.clear()
         while True:
             result = await self.reconcile(self._trigger)
             self._trigger = await self._next(result)
@@ -148,13 +149,15 @@ class Reconciler:
         self._woken.set()
 
     async def reconcile(self, trigger: Trigger) -> Reconciliation:
-        """Look once. Never raises for the venue's or the journal's failures."""
+        """Look once. Never raises for the venue's or the journal's failures.
+
+        Positions are asked for before orders: whatever moved them is then told by the orders.
+        """
         async with self._lock:
             absent = self._absent_entries()
             asked_ns = self._seams.clock.now_ns()
             before = self._book.working()
-            positions = await self._asked(self._seams.broker.positions())
-            account = await self._asked(self._seams.broker.account())
+            positions, account = await self._ask_for_money()
             reports = await self._asked(self._seams.broker.open_orders())
             findings: list[Finding] | None = None
             if reports is not None:
@@ -166,8 +169,7 @@ class Reconciler:
         """Correct account and positions alone: crypto fees leave in coin, unseen by any event."""
         async with self._lock:
             asked_ns = self._seams.clock.now_ns()
-            positions = await self._asked(self._seams.broker.positions())
-            account = await self._asked(self._seams.broker.account())
+            positions, account = await self._ask_for_money()
             believed = None if positions is None else self._seams.ownership.believable(positions)
             self._unjudged += self._book.ledger.correct(account, believed, asked_ns)
 
@@ -182,6 +184,12 @@ class Reconciler:
             case LinkDown(reason=reason):
                 self.is_link_up = False
                 self._seams.alert("ORDER_STREAM_LOST", f"{reason}; entries wait.", "")
+
+    async def _ask_for_money(self) -> tuple[Sequence[Position] | None, Account | None]:
+        return await asyncio.gather(
+            self._asked(self._seams.broker.positions()),
+            self._asked(self._seams.broker.account()),
+        )
 
     async def _asked(self, question: Awaitable[T]) -> T | None:
         """Await one answer; none when the venue did not give it."""

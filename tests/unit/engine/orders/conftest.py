@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -14,7 +15,7 @@ from websockets.asyncio.server import serve
 
 from broker.alpaca import AlpacaBroker, AlpacaBrokerConfig
 from domain.account import Ledger
-from domain.market import Quote, SessionPhase, asset_class_of
+from domain.market import Quote, SessionPhase
 from domain.orders import (
     Leg,
     OrderClass,
@@ -119,6 +120,7 @@ class Door:
         self._clients: set[asyncio.StreamWriter] = set()
         self.port = 0
         self.swallows = False
+        self.streams: Any = None
 
     async def open(self) -> None:
         """Listen, on the same port as before."""
@@ -177,12 +179,27 @@ async def hosted(venue):
         door = Door(port)
         await door.open()
         try:
+            door.streams = stream
             yield f"http://127.0.0.1:{door.port}", f"ws://127.0.0.1:{stream_port}/stream", door
         finally:
             await door.shut()
             server.should_exit = True
             await serving
             listener.close()
+
+
+class Wall:
+    """Real time, which a test may move on."""
+
+    def __init__(self) -> None:
+        self._ahead_ns = 0
+
+    def __call__(self) -> int:
+        return time.monotonic_ns() + self._ahead_ns
+
+    def skip(self, seconds: float) -> None:
+        """Let so much time have passed, for the venue and for us."""
+        self._ahead_ns += int(seconds * NS_PER_S)
 
 
 @dataclass
@@ -192,6 +209,7 @@ class Stand:
     venue: Venue
     script: Script
     door: Door
+    wall: "Wall"
     clock: ScaledClock
     broker: AlpacaBroker
     journal: SqlJournal
@@ -300,6 +318,11 @@ class Stand:
         """Return every order the venue has, by its own record, oldest first."""
         return self.venue.orders(OrderSearch(status="all", ascending=True, limit=500))
 
+    @property
+    def streams(self) -> Any:
+        """Return the venue's ends of the order streams."""
+        return self.door.streams.connections
+
     def posts(self, status: int | None = None) -> list[Any]:
         """Return every POST of an order that reached the venue, by its answer when asked."""
         asked = self.venue.record.requests("POST", "/v2/orders")
@@ -355,9 +378,9 @@ class Stands:
 
     async def venue(self, **knobs: Any) -> tuple[Venue, Script, tuple[str, str, Door]]:
         """Start a venue with quotes."""
-        script = Script()
+        script, wall = Script(), Wall()
         venue = Venue(
-            clock=VenueClock(origin_ns=ORIGIN_NS),
+            clock=VenueClock(origin_ns=ORIGIN_NS, wall=wall),
             listings=[us_equity("AAPL"), us_equity("MSFT"), crypto_pair("BTC/USD")],
             credentials=Credentials(key="key", secret="secret"),
             knobs=Knobs(**{"partial_rate": 0.0, "requests_per_minute": 100_000, **knobs}),
@@ -385,7 +408,8 @@ class Stands:
     ) -> Stand:
         """Wire everything to a venue (a new one unless given), opened and not yet following."""
         venue, script, (rest_url, stream_url, door) = at or await self.venue(**knobs)
-        clock = ScaledClock(venue.clock.now_ns, speed=1.0)
+        wall = venue.clock._wall
+        clock = ScaledClock(venue.clock.now_ns, speed=1.0, monotonic=wall)
         broker = AlpacaBroker(
             AlpacaBrokerConfig(
                 key="key",
@@ -412,14 +436,14 @@ class Stands:
             broker=broker,
             book=book,
             journal=journal,
-            facts=lambda request: stand.facts(request),
+            facts=lambda request: stand.facts(request),  # noqa: PLW0108 - made below
             limits=lambda: stand.limits,
             clock=clock,
             spool=journal.spool,
             **({} if points is None else {"at": points}),
         )
         ownership = Ownership(
-            OwnershipConfig(symbols=SYMBOLS, adopt_positions=adopt, grace_s=0.3),
+            OwnershipConfig(symbols=SYMBOLS, adopt_positions=adopt, grace_s=10.0),
             ledger=ledger,
             clock=clock,
             owned=owned,
@@ -441,13 +465,14 @@ class Stands:
                 adopted=lambda position, origin: adopted.append((position, origin)),
                 alert=lambda *alert: alerts.append(alert),
             ),
-            ReconcilerConfig(interval_s=0.5, retry_s=0.05, settle_s=0.01, missing_s=0.3),
+            ReconcilerConfig(interval_s=0.5, retry_s=0.05, settle_s=0.01, missing_s=30.0),
         )
         instruments = {symbol: await broker.instrument(symbol) for symbol in SYMBOLS}
         stand = Stand(
             venue=venue,
             script=script,
             door=door,
+            wall=wall,
             clock=clock,
             broker=broker,
             journal=journal,
@@ -470,7 +495,7 @@ class Stands:
             adopted=adopted,
         )
         self._stack.push_async_callback(stand.close_journal)
-        ledger.correct(await broker.account(), await broker.positions(), clock.now_ns())
+        ledger.correct(await broker.account(), None, clock.now_ns())
         return stand
 
     @asynccontextmanager

@@ -12,7 +12,6 @@ from domain.orders import (
     OrderEventKind,
     OrderState,
     OrderType,
-    Side,
     TimeInForce,
     client_order_id,
 )
@@ -108,7 +107,7 @@ async def test_twenty_orders_at_the_same_moment_do_not_slip_past_one_limit(stand
                         "BTC/USD",
                         {
                             "quantity": Decimal("0.01"),
-                            "limit_price": Decimal("49900"),
+                            "limit_price": Decimal(49900),
                             "stop_loss": Decimal(49_000),
                             "take_profit": Decimal(52_000),
                             "time_in_force": TimeInForce.GTC,
@@ -725,16 +724,13 @@ async def test_a_stop_cut_by_a_crash_is_sent_again_once_the_position_is_known(st
         await first.hold()
     await first.close_journal()
     second = await stands.stand(at=at, limits=roomy(unknown_window_s=5.0))
-    second.ledger.correct(None, [], second.clock.now_ns() + 20 * NS_PER_S)
-    second.ledger.correct(None, [], second.clock.now_ns() + 40 * NS_PER_S)
     stop = second.exit()
     second.book.open(stop)
     async with second.gateway:
         second.gateway.resume()
         await second.until(lambda: len(second.venue.record.requests("GET", BY_ID)) >= 2)
         assert second.state(stop) is OrderState.UNKNOWN
-        now_ns = second.clock.now_ns() + 60 * NS_PER_S
-        second.ledger.correct(None, await second.broker.positions(), now_ns)
+        await second.look()
         await second.until(lambda: second.state(stop) is OrderState.ACCEPTED, deadline_s=2)
 
 
