@@ -19,7 +19,7 @@ from api.routes import controls as control_routes
 from api.routes import records, standing, watching
 from api.schemas import Responses, components, problem
 from api.security import Gatekeeper, SecurityConfig
-from api.stream import Stream
+from api.stream import Stream, StreamConfig
 from engine.bus import Bus
 from engine.control import Controls
 
@@ -43,23 +43,28 @@ _TAGS = [
 
 
 def create_app(
-    controls: Controls, *, security: SecurityConfig, bus: Bus, registry: CollectorRegistry
+    controls: Controls,
+    *,
+    security: SecurityConfig,
+    bus: Bus,
+    registry: CollectorRegistry,
+    streaming: StreamConfig | None = None,
 ) -> FastAPI:
     """Build the application over one engine.
 
     `app.state.stream.close()` ends the event streams: call it before the server is asked to stop.
     """
-    stream = Stream(bus, controls.reader, max_watchers=security.max_streams)
+    stream = Stream(streaming or StreamConfig(), bus=bus, reader=controls.reader)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        streaming = asyncio.create_task(stream.run(), name="event-stream")
+        running = asyncio.create_task(stream.run(), name="event-stream")
         try:
             yield
         finally:
             stream.close()
-            streaming.cancel()
-            await asyncio.gather(streaming, return_exceptions=True)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
     app = FastAPI(
         title="AutoHedge",

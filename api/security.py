@@ -51,7 +51,6 @@ class SecurityConfig(Record, frozen=True):
     token: str | None = None
     hosts: tuple[str, ...] = ()
     max_in_flight: int = 64
-    max_streams: int = 32
     read_rate: tuple[float, int] = (50, 200)
     control_rate: tuple[float, int] = (2, 20)
     protective_rate: tuple[float, int] = (2, 20)

@@ -22,33 +22,43 @@ from api.happenings import JOURNALED, KINDS, happening
 from api.problems import TooMuch
 from api.schemas import encode
 from domain.errors import JournalError
+from domain.records import Record
 from engine.bus import Bus, BusEvent, EventKind, Subscription
 from journal.reads.reader import Reader
 
 log = structlog.get_logger(__name__)
 
-HEARTBEAT_S = 15.0
-SEND_DEADLINE_S = 20.0
 IDLE_S = 1.0
 HOT_S = 0.1
 HOT_FOR_S = 2.0
 READ_GAP_S = 0.05
 PAGE = 500
-MAX_REPLAY = 20_000
-"""Entries replayed to one who comes back; what lies before is told as a gap."""
 
 _KEEP_ALIVE = b": keep-alive\n\n"
 _OPENING = b"retry: 2000\n\n"
 
 
+class StreamConfig(Record, frozen=True):
+    """What watchers are given; times in wall seconds.
+
+    `max_replay` entries are replayed to one who comes back, what lies before is told as a gap. A
+    connection that takes nothing for `send_deadline_s` is let go.
+    """
+
+    max_watchers: int = 32
+    max_replay: int = 20_000
+    heartbeat_s: float = 15.0
+    send_deadline_s: float = 20.0
+
+
 class Stream:
     """Merge bus and journal into one stream for any number of watchers."""
 
-    def __init__(self, bus: Bus, reader: Callable[[], Reader], *, max_watchers: int) -> None:
+    def __init__(self, config: StreamConfig, *, bus: Bus, reader: Callable[[], Reader]) -> None:
+        self._config = config
         self._source = bus
         self._out = Bus()
         self._reader = reader
-        self._max_watchers = max_watchers
         self._seq: int | None = None
         self._read_at = 0.0
         self._hot_until = 0.0
@@ -85,15 +95,19 @@ class Stream:
         `last_id` is the number of the last entry the watcher knows, none for one who is new. Raises
         `TooMuch`, and `JournalError` when the journal cannot say where it ends.
         """
-        if self.watchers >= self._max_watchers:
-            raise TooMuch(
-                f"{self._max_watchers} watch already.", remedy="Close one.", code="TOO_MANY_STREAMS"
-            )
+        limit = self._config.max_watchers
+        if self.watchers >= limit:
+            raise TooMuch(f"{limit} watch already.", remedy="Close one.", code="TOO_MANY_STREAMS")
         with ExitStack() as stack:
             live = stack.enter_context(self._out.subscribe())
             start = await self._position()
             stack.pop_all()
-        return StreamResponse(self._events(live, last_id, start), closed=self._closed, live=live)
+        return StreamResponse(
+            self._events(live, last_id, start),
+            closed=self._closed,
+            live=live,
+            deadline_s=self._config.send_deadline_s,
+        )
 
     async def _position(self) -> int:
         """Return the entry after which everything comes live."""
@@ -131,15 +145,16 @@ class Stream:
             async for event in self._replay(last_id, start):
                 yield frame(event)
         while True:
-            event_or_none = await _next(live, HEARTBEAT_S)
+            event_or_none = await _next(live, self._config.heartbeat_s)
             yield _KEEP_ALIVE if event_or_none is None else frame(event_or_none)
 
     async def _replay(self, last_id: int, until: int) -> AsyncIterator[BusEvent]:
         """Yield what was journaled after `last_id`, up to where the live stream begins."""
         seq = min(last_id, until)
-        if until - seq > MAX_REPLAY:
-            yield BusEvent(EventKind.GAP, {"dropped": until - seq - MAX_REPLAY})
-            seq = until - MAX_REPLAY
+        most = self._config.max_replay
+        if until - seq > most:
+            yield BusEvent(EventKind.GAP, {"dropped": until - seq - most})
+            seq = until - most
         while entries := await self._reader().entries_after(seq, limit=PAGE, kinds=KINDS):
             for entry in entries:
                 seq = entry.seq
@@ -156,13 +171,19 @@ class StreamResponse(Response):
     media_type = "text/event-stream"
 
     def __init__(
-        self, chunks: AsyncIterator[bytes], *, closed: asyncio.Event, live: Subscription
+        self,
+        chunks: AsyncIterator[bytes],
+        *,
+        closed: asyncio.Event,
+        live: Subscription,
+        deadline_s: float,
     ) -> None:
         super().__init__(headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
         del self.headers["content-length"]
         self._chunks = chunks
         self._closed = closed
         self._live = live
+        self._deadline_s = deadline_s
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Stream; whichever of its ends comes first takes the others down."""
@@ -188,7 +209,7 @@ class StreamResponse(Response):
             log.warning("stream_cut", code=end.code)
         elif isinstance(end, Exception):
             raise end
-        async with asyncio.timeout(SEND_DEADLINE_S):
+        async with asyncio.timeout(self._deadline_s):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_all(self, send: Send) -> None:
@@ -199,7 +220,7 @@ class StreamResponse(Response):
         }
         await send(start)
         async for chunk in self._chunks:
-            async with asyncio.timeout(SEND_DEADLINE_S):
+            async with asyncio.timeout(self._deadline_s):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
 
 

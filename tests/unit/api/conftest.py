@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from api import examples
 from api.app import create_app, server_config
 from api.security import SecurityConfig
+from api.stream import StreamConfig
 from domain.account import Account
 from domain.decisions import Action, Call, Check, Decision, Directive, Outcome, Role
 from domain.market import AssetClass, Instrument
@@ -306,8 +307,16 @@ class Desk:
 
 
 @asynccontextmanager
-async def serve(desk: Desk, security: SecurityConfig) -> AsyncIterator[Desk]:
-    desk.app = create_app(desk.engine, security=security, bus=desk.bus, registry=desk.registry)
+async def serve(
+    desk: Desk, security: SecurityConfig, streaming: StreamConfig
+) -> AsyncIterator[Desk]:
+    desk.app = create_app(
+        desk.engine,
+        security=security,
+        bus=desk.bus,
+        registry=desk.registry,
+        streaming=streaming,
+    )
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         desk.port = listening.getsockname()[1]
@@ -330,9 +339,10 @@ async def serving(tmp_path):
     async with AsyncExitStack() as stack:
         journal = await stack.enter_async_context(SqlJournal(config, ManualClock()))
 
-        async def start(security: SecurityConfig | None = None) -> Desk:
+        async def start(security: SecurityConfig | None = None, **streaming: Any) -> Desk:
             desk = Desk(Engine(journal.reader), journal, Bus())
-            return await stack.enter_async_context(serve(desk, security or SecurityConfig()))
+            served = serve(desk, security or SecurityConfig(), StreamConfig(**streaming))
+            return await stack.enter_async_context(served)
 
         yield start
 
