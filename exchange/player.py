@@ -9,6 +9,7 @@ from exchange.streams.hub import Hub
 from exchange.venue import Venue
 
 _DELAY_NS = 15 * NS_PER_MINUTE
+_MOST_A_STEP_NS = NS_PER_MINUTE  # a market too fast for the machine lags, it does not freeze
 
 
 class Player:
@@ -26,9 +27,10 @@ class Player:
         self._last_print_ns: dict[str, int] = {}
         self._prime(board.public_ns)
 
-    def step(self) -> None:
-        """Publish everything up to now, and do what is due at the venue."""
-        now_ns = self._venue.clock.now_ns()
+    def step(self) -> bool:
+        """Publish what is due, a minute at most; return whether the market has caught up to now."""
+        clock_ns = self._venue.clock.now_ns()
+        now_ns = min(clock_ns, self._board.public_ns + _MOST_A_STEP_NS)
         messages = self._board.advance(now_ns)
         for message in messages:
             self._match(message)
@@ -38,6 +40,7 @@ class Player:
         if told := self._test_board.advance(now_ns):
             self._hub.publish(Stream.TEST, told)
         self._publish_delayed(now_ns)
+        return now_ns == clock_ns
 
     def _match(self, message: MarketMessage) -> None:
         """Let matching see quotes, halts, and prints that are a last price and not late."""

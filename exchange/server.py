@@ -153,8 +153,8 @@ class ExchangeServer:
 
     async def _play(self) -> None:
         while True:
-            self._player.step()
-            await asyncio.sleep(self.config.step_s)
+            has_caught_up = self._player.step()
+            await asyncio.sleep(self.config.step_s if has_caught_up else 0)
 
     def _app(self) -> FastAPI:
         config = self.config
