@@ -336,6 +336,13 @@ def test_older_execution_that_comes_late_is_part_of_the_newer_ones_position():
     assert book.quantity("AAPL") == 10
 
 
+def test_two_executions_of_one_nanosecond_both_count():
+    book = ledger()
+    order = fill(book, opened(book), "4", execution_id="x1", position_quantity=Decimal(4))
+    fill(book, order, "6", execution_id="x2", position_quantity=Decimal(10))
+    assert book.quantity("AAPL") == 10
+
+
 def streamed(book: Ledger) -> None:
     """Buy ten, with the venue's own word for the position, one second after `NOW`."""
     fill(
@@ -354,6 +361,22 @@ def test_rest_that_trails_a_fresh_fill_is_not_believed():
     (told,) = book.correct(ACCOUNT, [], NOW + 3 * NS_PER_S)
     assert (told.ours, told.venue, told.is_applied) == (10, 0, False)
     assert book.quantity("AAPL") == 10
+
+
+def test_rest_that_takes_off_a_fee_is_believed_at_once():
+    """The fee on a fresh fill is no lag: protection must not ask for coins that are gone."""
+    book = ledger()
+    streamed(book)
+    assert book.correct(ACCOUNT, [position("9.975")], NOW + 3 * NS_PER_S)[0].is_applied
+    assert book.quantity("AAPL") == Decimal("9.975")
+    assert not book.correct(ACCOUNT, [position("9.8")], NOW + 3 * NS_PER_S)[0].is_applied
+
+
+def test_rest_is_believed_once_the_lag_is_over():
+    book = ledger()
+    streamed(book)
+    assert not book.correct(ACCOUNT, [position("4")], NOW + 10 * NS_PER_S)[0].is_applied
+    assert book.correct(ACCOUNT, [position("4")], NOW + 11 * NS_PER_S)[0].is_applied
 
 
 def test_position_that_vanishes_is_believed_when_it_is_said_twice():
@@ -442,6 +465,9 @@ def test_foreign_orders_and_positions_count_in_the_exposure():
     closing = replace(foreign, side=Side.SELL)
     book.correct(None, None, NOW, foreign_orders=[foreign, closing])
     assert (book.exposure(), book.exposure("TSLA"), book.exposure("AAPL")) == (190, 190, 0)
+    elsewhere = replace(foreign, symbol="NVDA")
+    book.correct(None, None, NOW, foreign_orders=[elsewhere])
+    assert (book.exposure(), book.exposure("NVDA")) == (190, 40)
 
 
 def test_window_shows_the_account_net_of_what_is_reserved():

@@ -105,14 +105,16 @@ events = st.builds(
     reason=st.sampled_from(["", "insufficient buying power"]),
 )
 orders = st.builds(
-    lambda state, filled, seen: Order(
+    lambda state, filled, unseen, seen: Order(
         request=REQUEST,
         state=state,
         filled_quantity=Decimal(filled),
+        executed_quantity=Decimal(max(0, filled - unseen)),
         average_price=Decimal(100) if filled else None,
         executions=tuple(seen),
     ),
     st.sampled_from(OrderState),
+    st.integers(0, 10),
     st.integers(0, 10),
     st.sets(st.sampled_from(["x1", "x2"])),
 )
@@ -335,6 +337,19 @@ def test_catching_up_prices_the_missing_part_by_the_venues_average():
     found = fill_of(known, reported(OrderState.FILLED, 10, average_price=Decimal(101)))
     assert (found.quantity, found.price) == (5, Decimal(102))
     assert found.execution_id == f"{NAME}:10"
+
+
+def test_report_that_comes_late_leaves_the_average_alone():
+    known = run(SENT, reported(OrderState.PARTIALLY_FILLED, 7, average_price=Decimal(101)))
+    told = report(OrderState.PARTIALLY_FILLED, 3, average_price=Decimal(99))
+    assert apply(known, fill("x1", 3, "99", report=told)).average_price == 101
+
+
+def test_fill_that_brings_lost_ones_along_is_priced_by_what_all_of_them_cost():
+    """x1 (4 at 100) was lost; x2 (2 at 106) comes with the venue's average of 102 over six."""
+    told = report(OrderState.PARTIALLY_FILLED, 6, average_price=Decimal(102))
+    found = fill_of(SENT, fill("x2", 2, "106", report=told))
+    assert (found.quantity, found.price, found.execution_id) == (6, 102, "x2")
 
 
 def test_terminal_word_in_any_report_is_final():
