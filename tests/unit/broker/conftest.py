@@ -5,8 +5,14 @@ import json
 from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import pytest
+
+from domain.account import Ledger, Position
+from domain.market import AssetClass, Instrument
+from domain.orders import Leg, OrderRequest, OrderType, Side, TimeInForce
+from domain.risk import Facts, Limits, authorize
 
 REASONS = {200: "OK", 204: "No Content"}
 
@@ -108,3 +114,35 @@ async def scripted_venue():
 async def venue():
     async with scripted_venue() as running:
         yield running
+
+
+@pytest.fixture
+def stop_order():
+    """An authorized stop for a share that is held: only `authorize` can make one."""
+    ledger = Ledger(["AAPL"])
+    held = Position(
+        symbol="AAPL", quantity=Decimal(1), average_price=Decimal(100), available=Decimal(1)
+    )
+    ledger.correct(None, [held], 0)
+    request = OrderRequest(
+        decision_id="0123",
+        leg=Leg.STOP,
+        symbol="AAPL",
+        side=Side.SELL,
+        quantity=Decimal(1),
+        order_type=OrderType.STOP,
+        time_in_force=TimeInForce.DAY,
+        reference_price=Decimal(98),
+        valid_until="2099-01-01T00:00:00Z",
+        client_order_id="ah-0123-stop-1",
+        stop_price=Decimal(98),
+    )
+    rules = Instrument(
+        symbol="AAPL",
+        asset_class=AssetClass.STOCK,
+        tick=Decimal("0.01"),
+        lot=Decimal("0.000000001"),
+        min_notional=Decimal(1),
+        fractionable=True,
+    )
+    return authorize(request, Facts(instrument=rules), Limits(), ledger)
