@@ -18,7 +18,7 @@ from domain.bars.candles import (
     Changes,
     Sessions,
 )
-from domain.bars.pieces import Piece, Summary, combine
+from domain.bars.pieces import Piece, pack_print, pack_stamp
 from domain.bars.prints import Print, PrintKind, print_kind
 
 __all__ = [
@@ -33,7 +33,7 @@ __all__ = [
     "Print",
     "PrintKind",
     "Sessions",
-    "Summary",
-    "combine",
+    "pack_print",
+    "pack_stamp",
     "print_kind",
 ]

@@ -44,7 +44,7 @@ Changes = Sequence[BarChange]
 NO_CHANGE: Changes = ()
 
 
-_NOWHERE = Piece(-1, -1)
+_NOWHERE = Piece(-NS_PER_S, -NS_PER_S, Counter())
 
 
 class Candles:
@@ -78,6 +78,8 @@ class Candles:
         self._sessions = sessions
         self._session = (0, 0) if sessions else (0, 1 << 63)
         self._shown: dict[int, Bar] = {}
+        self._whole: dict[int, Bar] = {}
+        self._last: Print | None = None
         self._mids: deque[tuple[int, float]] = deque(maxlen=MAX_QUIET_BARS)
 
     def add(self, item: Print) -> Changes:
@@ -87,9 +89,7 @@ class Candles:
         piece = self._piece_at(item.ts)
         if piece is None:
             return NO_CHANGE
-        if not piece.take(item):
-            self.rejects["duplicate"] += 1
-            return NO_CHANGE
+        piece.take(item)
         return self._revised(piece.start)
 
     def cancel(self, canceled: TradeCanceled) -> Changes:
@@ -136,6 +136,14 @@ class Candles:
         start = self._bar_start(self.current.start)
         return self._bar(start) if start + self.interval_ns > self.closed_until else None
 
+    def newest_print(self) -> Print | None:
+        """Return the newest print that sets a price, None before the first."""
+        for start in sorted(self.pieces, reverse=True):
+            newest = self.pieces[start].newest()
+            if newest is not None:
+                return newest
+        return self._last
+
     def mark_cut(self) -> None:
         """Let a back-fill's bars replace the venue's bars of before the cut: a `u` may be lost."""
         for piece in self.pieces.values():
@@ -159,7 +167,8 @@ class Candles:
                 touched[self._bar_start(at.start)] = None
         for item in prints:
             at = self._piece_at(item.ts) if item.kind is not PrintKind.NOTHING else None
-            if at is not None and at.take(item):
+            if at is not None:
+                at.take(item)
                 touched[self._bar_start(at.start)] = None
         self._is_filling = False
         self._prune()
@@ -171,11 +180,12 @@ class Candles:
         if piece is None:
             if not self._may_open(ts):
                 return None
-            piece = self.pieces[start] = Piece(start, start + self.piece_ns)
+            piece = self.pieces[start] = Piece(start, start + self.piece_ns, self.rejects)
         if start > self.current.start:
             self.current = piece
             self._prune()
-        piece.mark(ts)
+        if self._bar_end(start) > self.closed_until:
+            piece.mark(ts)
         return piece
 
     def _may_open(self, ts: int) -> bool:
@@ -191,15 +201,21 @@ class Candles:
         """Forget closed pieces past repair; keep few prints singly behind the running piece."""
         if self._is_filling:
             return
-        horizon = min(self.current.start - self._repair_ns, self.closed_until)
-        for kept in (self.pieces, self._shown):
-            for start in [start for start in kept if self._bar_end(start) <= horizon]:
-                del kept[start]
+        self._forget(min(self.current.start, self.closed_until) - self._repair_ns)
         total = 0
         for start in sorted(self.pieces, reverse=True)[1:]:
             total += self.pieces[start].size
             if total > KEEP_PRINTS:
                 self.pieces[start].spill()
+
+    def _forget(self, horizon: int) -> None:
+        for start in [start for start in self.pieces if self._bar_end(start) <= horizon]:
+            newest = self.pieces.pop(start).newest()
+            if newest is not None:
+                self._last = newest if self._last is None else max(newest, self._last)
+        for kept in (self._shown, self._whole):
+            for start in [start for start in kept if self._bar_end(start) <= horizon]:
+                del kept[start]
 
     def _is_in_session(self, ts: int) -> bool:
         opens, closes = self._session
@@ -248,6 +264,9 @@ class Candles:
                 self._shown[start] = bar
                 changes.append(BarChange(bar, ChangeKind.CLOSED))
         self.closed_until = edge
+        for piece in self.pieces.values():
+            if piece.fence_s and self._bar_end(piece.start) <= edge:
+                piece.shut()
         return changes
 
     def _starts_until(self, edge: int) -> Sequence[int]:
@@ -266,6 +285,9 @@ class Candles:
         if start + self.interval_ns > self.closed_until:
             return NO_CHANGE
         before = self._shown.get(start)
+        if start in self._whole:
+            self.rejects["late_left_to_venue"] += 1
+            return NO_CHANGE
         bar = self._bar(start)
         if bar is None and self.has_quiet_bars:
             bar = self._quiet_bar(start, None)
@@ -282,7 +304,10 @@ class Candles:
             return NO_CHANGE
         kind = ChangeKind.REVISED if end <= self.closed_until else ChangeKind.CLOSED
         self._shown[bar.ts_event] = bar
+        self._whole[bar.ts_event] = bar
         self.closed_until = max(end, self.closed_until)
+        if len(self._whole) > MAX_QUIET_BARS:
+            self._forget(self.closed_until - self._repair_ns)
         return (BarChange(bar, kind),)
 
     def _replace(self, trade_id: int, price: float, size: float, by: Print | None) -> Changes:

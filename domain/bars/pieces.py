@@ -1,12 +1,15 @@
-"""Keep the prints of one piece of a candle, and fold them into a bar's values."""
+"""Keep the prints of one piece of a candle, packed, and fold them into a bar's values."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from itertools import chain
 from math import fsum
-from operator import mul
+from struct import Struct
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from domain.bars.prints import Print, PrintKind
 from domain.market import Bar
@@ -14,6 +17,24 @@ from domain.records import NS_PER_S
 
 KEEP_PRINTS = 8_192
 """Prints kept singly in one piece, and in all pieces behind it; older ones are only sums."""
+CALM_PRINTS = 256
+CALM_S = 10
+"""A piece with fewer prints than that is looked after this many seconds of market time later."""
+
+PRINT = np.dtype([("stamp", ">u8"), ("id", "<i8"), ("price", "<f8"), ("size", "<f8")])
+"""A kept print. Its time is a MessagePack timestamp 64, as it comes off the wire: nanoseconds in
+the upper 30 bits, seconds in the lower 34."""
+pack_print = Struct("<8sqdd").pack
+"""Pack (stamp, id, price, size) as one `PRINT`."""
+_SECONDS = (1 << 34) - 1
+
+Prints = NDArray[np.void]
+
+
+def pack_stamp(ts_ns: int) -> bytes:
+    """Return a time as a MessagePack timestamp 64; it holds the years 1970 to 2514."""
+    seconds, nanoseconds = divmod(ts_ns, NS_PER_S)
+    return (nanoseconds << 34 | seconds).to_bytes(8, "big")
 
 
 class Summary(NamedTuple):
@@ -57,82 +78,87 @@ def combine(parts: Sequence[Summary]) -> Summary:
 class Piece:
     """The prints of one minute, or of a whole interval that is not made of minutes.
 
-    `prints` and `extras` are flat, four values a print (time, id, price, size): those that set
-    prices, and those that count for volume alone. A caller in a hurry may append to `prints` and
-    set `last_ts` itself while `last_ts < ts < fence`; `Candles.add` does the same.
+    `prints` set prices, `extras` count for volume alone; both are packed `PRINT`s in the order in
+    which they came. Folding sorts them, drops doubles and what is no price, and counts both in
+    `rejects`. A caller in a hurry appends a packed print to `prints` itself while its second lies
+    in `[first_s, fence_s)`: that is all `take` does with most prints.
     """
 
-    __slots__ = ("_cache", "_cached_at", "_seen", "_seen_upto", "base", "end", "extras", "fence",
-                 "is_ordered", "is_venue_stale", "last_extra_ts", "last_ts", "prints", "start",
-                 "venue")  # fmt: skip
+    __slots__ = ("_cache", "_cached_at", "base", "end", "extras", "fence_s", "first_s",
+                 "is_venue_stale", "prints", "rejects", "spilled", "start", "venue")  # fmt: skip
 
-    def __init__(self, start: int, end: int) -> None:
+    def __init__(self, start: int, end: int, rejects: Counter[str]) -> None:
         self.start = start
         self.end = end
-        self.fence = end
-        self.last_ts = start - 1
-        self.last_extra_ts = start - 1
-        self.prints: list[float] = []
-        self.extras: list[float] = []
+        self.first_s = start // NS_PER_S
+        self.fence_s = 0
+        self.prints = bytearray()
+        self.extras = bytearray()
         self.base: Summary | None = None
+        self.spilled: Print | None = None
         self.venue: Bar | None = None
         self.is_venue_stale = False
-        self.is_ordered = True
-        self._cached_at = -1
+        self.rejects = rejects
         self._cache: Summary | None = None
-        self._seen: set[tuple[float, float]] = set()
-        self._seen_upto = [0, 0]
+        self._cached_at = 0
 
-    def take(self, item: Print) -> bool:
-        """Keep one print; False when it is already here."""
-        ts = item.ts
-        is_full = item.kind is PrintKind.FULL
-        is_late = ts <= (self.last_ts if is_full else self.last_extra_ts)
-        if is_late and self._has(ts, item.trade_id):
-            return False
-        if is_full:
-            self.prints += item[:4]
-            self.is_ordered = self.is_ordered and not is_late
-            self.last_ts = max(ts, self.last_ts)
-        else:
-            self.extras += item[:4]
-            self.last_extra_ts = max(ts, self.last_extra_ts)
-        return True
+    def take(self, item: Print) -> None:
+        """Keep one print that counts."""
+        kept = self.prints if item.kind is PrintKind.FULL else self.extras
+        kept += pack_print(pack_stamp(item.ts), item.trade_id, item.price, item.size)
 
     def remove(self, trade_id: int, price: float, size: float) -> int | None:
         """Take a print out by id, price and size; returns its time, None when it is not here."""
-        for prints in (self.prints, self.extras):
-            for at in range(len(prints) - 4, -1, -4):
-                if prints[at + 1 : at + 4] == [trade_id, price, size]:
-                    ts = int(prints[at])
-                    del prints[at : at + 4]
-                    self._forget()
-                    return ts
+        for kept in (self.prints, self.extras):
+            rows = np.frombuffer(bytes(kept), PRINT)
+            same = (rows["id"] == trade_id) & (rows["price"] == price) & (rows["size"] == size)
+            found = np.flatnonzero(same)
+            if len(found):
+                ts = int(_times(rows[found[-1:]])[0])
+                kept[:] = np.delete(rows, found[-1]).tobytes()
+                self._cached_at = -1
+                return ts
         return None
 
     def mark(self, ts: int) -> None:
-        """Move the fence a second of market time on, so that a flood comes by here to be folded."""
-        self.fence = min(self.end, ts + NS_PER_S)
+        """Open the fast path for a while of market time; a flood comes by here to be folded."""
+        wait_s = 1 if not self.size or self.size > CALM_PRINTS else CALM_S
+        self.fence_s = min(self.end // NS_PER_S, ts // NS_PER_S + wait_s)
         if self.size > KEEP_PRINTS:
             self.spill()
 
+    def shut(self) -> None:
+        """Close the fast path: from now on a print revises a closed bar."""
+        self.fence_s = 0
+
     def spill(self) -> None:
         """Fold the kept prints into sums; corrections can no longer find them."""
-        self.base = self.own()
-        if self.base is not None:
+        summary = self.own()
+        if summary is not None:
+            self.spilled = self.newest()
+            self.base = summary
             self.prints.clear()
             self.extras.clear()
-            self._forget()
+            self._cached_at = -1
 
     def drop_sums(self) -> None:
         """Forget what was folded: a back-fill brings every print of this piece again."""
         self.base = None
-        self._forget()
+        self._cached_at = -1
 
     @property
     def size(self) -> int:
         """Return how many prints are kept singly."""
-        return (len(self.prints) + len(self.extras)) // 4
+        return (len(self.prints) + len(self.extras)) // PRINT.itemsize
+
+    def newest(self) -> Print | None:
+        """Return the newest print that sets a price, None without one."""
+        rows = self._sound(self.prints)
+        if not len(rows):
+            return self.spilled
+        _, trade_id, price, size = rows[-1].item()
+        newest = Print(int(_times(rows[-1:])[0]), trade_id, price, size, PrintKind.FULL)
+        return newest if self.spilled is None else max(newest, self.spilled)
 
     def own(self) -> Summary | None:
         """Return the values of our own prints; None while none of them may set a price."""
@@ -159,43 +185,53 @@ class Piece:
             and own[2:7] == (bar.open, bar.high, bar.low, bar.close, bar.volume)
         )
 
-    def _forget(self) -> None:
-        self._cached_at = -1
-        self._seen = set()
-        self._seen_upto = [0, 0]
-
-    def _has(self, ts: int, trade_id: int) -> bool:
-        """Tell whether a print of this time and id is here; constant time, amortised."""
-        for index, prints in enumerate((self.prints, self.extras)):
-            upto = self._seen_upto[index]
-            if upto < len(prints):
-                self._seen.update(zip(prints[upto::4], prints[upto + 1 :: 4], strict=True))
-                self._seen_upto[index] = len(prints)
-        return (ts, trade_id) in self._seen
-
     def _fold(self) -> Summary | None:
-        prints, extras = self.prints, self.extras
-        if not prints:
+        rows, extras = self._sound(self.prints), self._sound(self.extras)
+        unpriced = extras["size"].tolist()
+        if not len(rows):
             return self.base and self.base._replace(
-                volume=fsum(chain((self.base.volume,), extras[3::4])),
-                trade_count=self.base.trade_count + len(extras) // 4,
+                volume=fsum((self.base.volume, *unpriced)),
+                trade_count=self.base.trade_count + len(unpriced),
             )
-        prices, sizes = prints[2::4], prints[3::4]
-        first, last = 0, len(prices) - 1
-        if not self.is_ordered:
-            keys = list(zip(prints[0::4], prints[1::4], strict=True))
-            first, last = keys.index(min(keys)), keys.index(max(keys))
+        prices, sizes = rows["price"], rows["size"].tolist()
+        times = _times(rows[[0, -1]]).tolist()
         priced = fsum(sizes)
         summary = Summary(
-            first=(int(prints[4 * first]), int(prints[4 * first + 1])),
-            last=(int(prints[4 * last]), int(prints[4 * last + 1])),
-            open=prices[first],
-            high=max(prices),
-            low=min(prices),
-            close=prices[last],
-            volume=fsum(chain(sizes, extras[3::4])),
-            trade_count=len(prices) + len(extras) // 4,
-            vwap=fsum(map(mul, prices, sizes)) / priced,
+            first=(times[0], int(rows["id"][0])),
+            last=(times[1], int(rows["id"][-1])),
+            open=float(prices[0]),
+            high=float(prices.max()),
+            low=float(prices.min()),
+            close=float(prices[-1]),
+            volume=fsum((*sizes, *unpriced)),
+            trade_count=len(sizes) + len(unpriced),
+            vwap=fsum((prices * rows["size"]).tolist()) / priced,
             priced_volume=priced,
         )
         return summary if self.base is None else combine((self.base, summary))
+
+    def _sound(self, kept: bytearray) -> Prints:
+        """Return the kept prints sorted by (time, id), each once, and keep them so."""
+        rows = np.frombuffer(bytes(kept), PRINT)
+        times = _times(rows)
+        prices, sizes = rows["price"], rows["size"]
+        is_sound = (prices > 0) & (prices < np.inf) & (sizes > 0) & (sizes < np.inf)
+        if is_sound.all() and (times[1:] > times[:-1]).all():
+            return rows
+        self.rejects["trade_invalid"] += int((~is_sound).sum())
+        rows, times = rows[is_sound], times[is_sound]
+        order = np.lexsort((rows["id"], times))
+        rows, times = rows[order], times[order]
+        is_new = np.ones(len(rows), bool)
+        is_new[1:] = (times[1:] != times[:-1]) | (rows["id"][1:] != rows["id"][:-1])
+        self.rejects["duplicate"] += int((~is_new).sum())
+        rows = rows[is_new]
+        kept[:] = rows.tobytes()
+        return rows
+
+
+def _times(rows: Prints) -> NDArray[np.int64]:
+    """Return the prints' times in nanoseconds."""
+    stamps = rows["stamp"].astype(np.uint64)
+    seconds = (stamps & np.uint64(_SECONDS)).astype(np.int64)
+    return seconds * NS_PER_S + (stamps >> np.uint64(34)).astype(np.int64)

@@ -254,8 +254,40 @@ def test_a_correction_of_an_unknown_print_is_counted():
 
 def test_a_print_that_comes_twice_counts_once():
     candles = feed(Candles("AAPL", 60), [at(1), at(2), at(1), at(2), at(2)])
-    assert candles.rejects["duplicate"] == 3
     assert candles.forming().trade_count == 2
+    assert candles.rejects["duplicate"] == 3
+
+
+@given(print_lists)
+def test_the_newest_print_is_the_last_by_time_and_id(items):
+    candles = feed(Candles("AAPL", 5), items)
+    priced = [item for item in items if item.kind is FULL]
+    assert candles.newest_print() == max(priced, default=None)
+
+
+def test_the_newest_print_outlives_its_piece():
+    candles = feed(Candles("AAPL", 1), [at(1)])
+    for second in range(2, 700):
+        candles.add(at(second, kind=VOLUME))
+        candles.close_due(NOON + second * S)
+    assert NOON + 1 * S not in candles.pieces
+    assert candles.newest_print() == at(1)
+
+
+def test_a_print_into_a_closed_bar_revises_it_even_without_a_newer_one():
+    candles = feed(Candles("AAPL", 60), [at(3)])
+    candles.close_due(NOON + 61 * S)
+    assert candles.current.fence_s == 0
+    (change,) = candles.add(at(4, 105.0))
+    assert (change.kind, change.bar.high) == (ChangeKind.REVISED, 105.0)
+
+
+@pytest.mark.parametrize(("price", "size"), [(-1.0, 1.0), (0.0, 1.0), (1.0, float("nan")),
+                                             (float("inf"), 1.0), (1.0, 0.0)])  # fmt: skip
+def test_a_print_that_is_no_price_is_counted_and_leaves_no_mark(price, size):
+    candles = feed(Candles("AAPL", 60), [at(1), at(2, price, size), at(3)])
+    assert candles.forming().trade_count == 2
+    assert candles.rejects["trade_invalid"] == 1
 
 
 def test_a_print_far_behind_the_clock_is_counted_and_dropped():

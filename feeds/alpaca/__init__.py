@@ -1,0 +1,1 @@
+"""Speak Alpaca's market-data protocol: frames, connection, subscriptions, refusals."""

@@ -1,0 +1,6 @@
+"""Keep what the market says of each symbol, in constant time a message."""
+
+from feeds.store.rolling import RollingStore, StoreConfig
+from feeds.store.view import MarketView
+
+__all__ = ["MarketView", "RollingStore", "StoreConfig"]

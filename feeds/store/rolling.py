@@ -1,0 +1,384 @@
+"""Keep what the market says, in constant time a message, and call the few who must hear of it.
+
+The store is synchronous and belongs to one event loop. `apply_frame` takes a decoded frame as it
+is: its loop is the hot path of the whole system, so it works on the wire's own structs, reads each
+symbol's book by one dictionary look-up and makes no object for a quote. Everything rarer goes
+through ordinary methods.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from struct import Struct
+from struct import error as StructError  # noqa: N812 - it is an exception class
+from typing import Any
+
+import msgspec
+
+from domain.bars import (
+    GRACE_NS,
+    BarChange,
+    Candles,
+    ChangeKind,
+    Print,
+    PrintKind,
+    pack_print,
+    print_kind,
+)
+from domain.market import (
+    AssetClass,
+    Bar,
+    MarketEvent,
+    NewsItem,
+    StatusChanged,
+    TradeCanceled,
+    TradeCorrected,
+    asset_class_of,
+)
+from domain.ports import Calendar, Clock, MarketListener
+from domain.records import NS_PER_S
+from feeds.alpaca.events import to_event
+from feeds.alpaca.wire import (
+    Message,
+    QuoteMessage,
+    Stamp,
+    TradeMessage,
+    WireMessage,
+    stamp_ns,
+)
+from feeds.gaps import Backfill
+from feeds.news import cleaned
+from feeds.store.checks import is_sound, quote_reason, sessions_of, to_message
+from feeds.store.symbols import Received, SymbolBook
+from feeds.store.view import MarketView
+
+MIN_HISTORY = 250
+MAX_AHEAD_NS = 60 * NS_PER_S
+"""A message stamped farther ahead of our clock than this is refused: it would hide all others."""
+MAX_ID = (1 << 63) - 1
+_INF = math.inf
+split_stamp = Struct(">II").unpack
+"""Split a MessagePack timestamp 64 into (fraction, seconds). The fraction counts quarters of a
+nanosecond: the two bits below it are the seconds' highest, which are 0 until the year 2106."""
+
+
+class StoreConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What a store keeps. `window_bars` is how many closed bars a view shows."""
+
+    symbols: tuple[str, ...]
+    interval_s: int = 60
+    window_bars: int = 50
+    warmup_bars: int = 50
+    min_indicator_bars: int = MIN_HISTORY
+
+    @property
+    def history_bars(self) -> int:
+        """Return how many closed bars are kept a symbol."""
+        return max(MIN_HISTORY, self.window_bars, self.min_indicator_bars)
+
+
+class RollingStore:
+    """The `MarketSink` that the engine reads: books of symbols, bands, bars by the clock."""
+
+    def __init__(
+        self,
+        config: StoreConfig,
+        *,
+        listener: MarketListener,
+        clock: Clock,
+        calendar: Calendar,
+    ) -> None:
+        self.config = config
+        self.rejects: Counter[str] = Counter()
+        self._listener = listener
+        self._clock = clock
+        self._interval_ns = config.interval_s * NS_PER_S
+        self._books = {symbol: self._new_book(symbol, calendar) for symbol in config.symbols}
+        self._full_price: set[tuple[str, ...] | None] = {None}
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            Bar: self._take_bar,
+            TradeCanceled: self._take_undo,
+            TradeCorrected: self._take_undo,
+            StatusChanged: self._take_status,
+            NewsItem: self._take_news,
+        }
+
+    # -- what the market sends
+
+    def apply_frame(self, messages: Iterable[WireMessage | MarketEvent]) -> None:
+        """Take one decoded frame, in order; never raises for bad market data.
+
+        A quote costs one look-up, its checks and two compares with the nearest bands; a print one
+        look-up and 32 packed bytes, which are checked when its bar is folded. Seconds and fraction
+        of a time are compared apart: as one number they would not fit Python's small integers.
+        """
+        now_ns = self._clock.now_ns()
+        stamp = (now_ns, self._clock.monotonic_ns())
+        horizon_s = (now_ns + MAX_AHEAD_NS) // NS_PER_S
+        book_of = self._books.get
+        full_price = self._full_price
+        for m in messages:
+            if type(m) is QuoteMessage:
+                book = book_of(m.symbol)
+                if book is None:
+                    self.rejects["symbol_unknown"] += 1
+                    continue
+                try:
+                    fraction, seconds = split_stamp(m.t.data)
+                except StructError:
+                    self._take_quote(book, m, stamp)
+                    continue
+                bid = m.bid
+                ask = m.ask
+                if (
+                    0.0 < bid <= ask
+                    and book.low2 <= bid + ask <= book.high2
+                    and (
+                        (seconds == book.quote_s and fraction >= book.quote_fraction)
+                        or (book.quote_s < seconds < book.edge_s and seconds < horizon_s)
+                    )
+                ):
+                    book.quote = m
+                    book.quote_s = seconds
+                    book.quote_fraction = fraction
+                    book.quote_at = stamp
+                else:
+                    self._take_quote(book, m, stamp)
+            elif type(m) is TradeMessage:
+                book = book_of(m.symbol)
+                if book is None:
+                    self.rejects["symbol_unknown"] += 1
+                    continue
+                piece = book.piece
+                try:
+                    data = m.t.data
+                    if (
+                        piece.first_s <= split_stamp(data)[1] < piece.fence_s
+                        and m.conditions in full_price
+                    ):
+                        piece.prints += pack_print(data, m.trade_id, m.price, m.size)
+                        book.trade_at = stamp
+                        continue
+                except StructError:
+                    pass
+                self._take_trade(book, m, stamp)
+            else:
+                self._take_other(m, stamp)
+
+    def apply(self, events: Sequence[MarketEvent]) -> None:
+        """Take records of the market (`MarketSink`); the same path as frames."""
+        self.apply_frame([to_message(event) for event in events])
+
+    def seed(self, backfill: Backfill) -> None:
+        """Take a symbol's history: what it changes is shown, but nobody is called for it."""
+        book = self._books[backfill.symbol]
+        candles = book.candles
+        now_ns = self._clock.now_ns()
+        changes: list[BarChange] = []
+        for bar in backfill.whole_bars:
+            changes += candles.venue_bar(bar)
+        prints = self._prints_of(backfill.trades)
+        changes += candles.fill(backfill.minute_bars, prints, backfill.since_ns)
+        for quote in backfill.quotes:
+            self._seed_quote(book, quote)
+        if backfill.quote is not None:
+            self._seed_quote(book, backfill.quote)
+        changes += candles.close_due(now_ns, book.latest_mid())
+        book.splice(changes)
+        book.piece = candles.current
+        for article in backfill.news:
+            book.news.put(cleaned(article))
+
+    def link_lost(self, symbols: Sequence[str], reason: str) -> None:
+        """Mark symbols stale: their bars stop closing until the gap is filled."""
+        lost = [book for symbol in symbols if (book := self._books.get(symbol))]
+        for book in lost:
+            book.is_stale = True
+            book.candles.mark_cut()
+        self._listener.link_changed([b.symbol for b in lost], is_up=False, reason=reason)
+
+    def link_restored(self, symbols: Sequence[str]) -> None:
+        """Mark symbols fresh again, after `seed`; bars that closed meanwhile are not called."""
+        restored = [book for symbol in symbols if (book := self._books.get(symbol))]
+        now_ns = self._clock.now_ns()
+        for book in restored:
+            book.splice(book.candles.close_due(now_ns, book.latest_mid()))
+            book.is_stale = False
+        self._listener.link_changed([b.symbol for b in restored], is_up=True, reason="")
+
+    # -- what the engine asks
+
+    def view(self, symbol: str) -> MarketView:
+        """Return one symbol as of now; raises `KeyError` for one that is not kept."""
+        book = self._books[symbol]
+        return book.view(limit=self.config.window_bars, warmup=self.config.warmup_bars)
+
+    def set_band(self, symbol: str, owner: str, low: float, high: float) -> None:
+        """Call `band_left` once when the middle price leaves [low, high]; replaces the owner's.
+
+        A price that lies outside already leaves with the next quote. An unbounded band disarms.
+        """
+        if math.isnan(low) or math.isnan(high):
+            raise ValueError(f"the band of {owner} for {symbol} is [{low}, {high}]: not a number")
+        self._books[symbol].set_band(owner, low, high)
+
+    def next_close_ns(self) -> int:
+        """Return when the next bars are due to close."""
+        behind = self._clock.now_ns() - GRACE_NS
+        return behind - behind % self._interval_ns + self._interval_ns + GRACE_NS
+
+    def close_due(self, now_ns: int) -> None:
+        """Close every bar whose edge lies a second back, and call the listener for each."""
+        for book in self._books.values():
+            if not book.is_stale:
+                changes = book.candles.close_due(now_ns, book.latest_mid())
+                self._show(book, changes)
+
+    def snapshot_bytes(self, symbol: str) -> bytes:
+        """Return everything shown of a symbol but receive times: equal for equal markets."""
+        return self._books[symbol].snapshot()
+
+    def counts(self) -> Counter[str]:
+        """Return how many messages were refused or mended, by reason."""
+        return sum((book.candles.rejects for book in self._books.values()), Counter(self.rejects))
+
+    # -- the rarer paths
+
+    def _new_book(self, symbol: str, calendar: Calendar) -> SymbolBook:
+        is_crypto = asset_class_of(symbol) is AssetClass.CRYPTO
+        candles = Candles(
+            symbol,
+            self.config.interval_s,
+            sessions=None if is_crypto else sessions_of(calendar),
+            has_quiet_bars=is_crypto,
+        )
+        keep, min_bars = self.config.history_bars, self.config.min_indicator_bars
+        return SymbolBook(symbol, candles, keep=keep, min_bars=min_bars)
+
+    def _take_quote(self, book: SymbolBook, m: QuoteMessage, stamp: Received) -> None:
+        ts = self._time_of(m.t, stamp[0])
+        if ts is None:
+            return
+        reason = quote_reason(m)
+        if reason is None and not book.offer_quote(m, ts, stamp):
+            reason = "quote_out_of_order"
+        if reason is not None:
+            self.rejects[reason] += 1
+        elif not book.low2 <= m.bid + m.ask <= book.high2:
+            mid = (m.bid + m.ask) / 2
+            for owner in book.leave_bands(mid):
+                self._listener.band_left(book.symbol, owner, mid)
+
+    def _take_trade(self, book: SymbolBook, m: TradeMessage, stamp: Received) -> None:
+        ts = self._time_of(m.t, stamp[0])
+        if ts is None:
+            return
+        item = self._print_of(m, ts)
+        if item is not None:
+            book.trade_at = stamp
+            changes = book.candles.add(item)
+            book.piece = book.candles.current
+            self._show(book, changes)
+
+    def _time_of(self, when: Stamp, now_ns: int) -> int | None:
+        try:
+            ts = stamp_ns(when)
+        except ValueError:
+            self.rejects["time_invalid"] += 1
+            return None
+        if ts < now_ns + MAX_AHEAD_NS:
+            return ts
+        self.rejects["time_ahead"] += 1
+        return None
+
+    def _take_other(self, m: WireMessage | MarketEvent, stamp: Received) -> None:
+        try:
+            event = to_event(m, stamp[0]) if isinstance(m, Message) else m
+        except ValueError:
+            self.rejects["time_invalid"] += 1
+            return
+        handler = self._handlers.get(type(event))
+        if handler is None:
+            return
+        book = self._books.get(getattr(event, "symbol", ""))
+        if book is not None:
+            book.other_at = stamp
+        elif not isinstance(event, NewsItem):
+            self.rejects["symbol_unknown"] += 1
+            return
+        handler(event)
+
+    def _take_bar(self, bar: Bar) -> None:
+        if not is_sound(bar):
+            self.rejects["bar_invalid"] += 1
+            return
+        if bar.ts_event >= self._clock.now_ns() + MAX_AHEAD_NS:
+            self.rejects["time_ahead"] += 1
+            return
+        book = self._books[bar.symbol]
+        changes = book.candles.venue_bar(bar)
+        book.piece = book.candles.current
+        self._show(book, changes)
+
+    def _take_undo(self, event: TradeCanceled | TradeCorrected) -> None:
+        book = self._books[event.symbol]
+        if isinstance(event, TradeCanceled):
+            self._show(book, book.candles.cancel(event))
+        else:
+            self._show(book, book.candles.correct(event))
+
+    def _take_status(self, status: StatusChanged) -> None:
+        book = self._books[status.symbol]
+        if book.is_halted != status.is_halted:
+            book.is_halted = status.is_halted
+            self._listener.halt_changed(
+                status.symbol, is_halted=status.is_halted, reason=status.reason or status.code
+            )
+
+    def _take_news(self, item: NewsItem) -> None:
+        item = cleaned(item)
+        named = [book for symbol in item.symbols if (book := self._books.get(symbol))]
+        if sum(book.news.put(item) for book in named):
+            self._listener.news_arrived(item)
+
+    def _show(self, book: SymbolBook, changes: Sequence[BarChange]) -> None:
+        """Take bars that closed or changed; a bar that closed is called, a revised one is not."""
+        for change in changes:
+            if change.kind is ChangeKind.CLOSED:
+                book.close_bar(change.bar)
+            else:
+                book.splice((change,))
+        for change in changes:
+            if change.kind is ChangeKind.CLOSED and not book.is_stale:
+                self._listener.bar_closed(change.bar)
+
+    def _prints_of(self, messages: Iterable[TradeMessage]) -> Iterator[Print]:
+        now_ns = self._clock.now_ns()
+        for m in messages:
+            ts = self._time_of(m.t, now_ns)
+            item = None if ts is None else self._print_of(m, ts)
+            if item is not None:
+                yield item
+
+    def _print_of(self, m: TradeMessage, ts: int) -> Print | None:
+        if not (0.0 < m.price < _INF and 0.0 < m.size < _INF and abs(m.trade_id) <= MAX_ID):
+            self.rejects["trade_invalid"] += 1
+            return None
+        kind = print_kind(m.conditions or (), m.tape)
+        if kind is PrintKind.FULL and m.conditions not in self._full_price:
+            self._learn(m.conditions or ())
+        return Print(ts, m.trade_id, m.price, m.size, kind)
+
+    def _learn(self, conditions: tuple[str, ...]) -> None:
+        """Remember conditions that set prices on every tape; a flood of others is looked up."""
+        is_everywhere = all(print_kind(conditions, tape) is PrintKind.FULL for tape in "ABCO")
+        if is_everywhere and len(self._full_price) < 1_024:  # noqa: PLR2004 - markets use dozens
+            self._full_price.add(conditions)
+
+    def _seed_quote(self, book: SymbolBook, m: QuoteMessage) -> None:
+        stamp = (self._clock.now_ns(), self._clock.monotonic_ns())
+        ts = self._time_of(m.t, stamp[0])
+        if ts is not None and quote_reason(m) is None:
+            book.offer_quote(m, ts, stamp)
