@@ -111,7 +111,7 @@ class Book:
 
     def rest(self, order: Order) -> None:
         """Let quotes fill an order, or trades trigger it while it sleeps."""
-        order.is_live = True
+        order.is_live, order.is_dormant = True, False
         (self.stops if order.sleeps else self.live).append(order)
         self.set_gates()
 

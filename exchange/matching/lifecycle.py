@@ -11,9 +11,10 @@ from exchange.matching.account.ledger import Execution
 from exchange.matching.account.state import Account
 from exchange.matching.agenda import Agenda
 from exchange.matching.book import AT_ONCE, Book
-from exchange.matching.entry.holds import is_dormant
+from exchange.matching.entry.holds import held_qty
 from exchange.matching.knobs import Knobs
 from exchange.matching.orders import (
+    ZERO,
     Group,
     Order,
     OrderType,
@@ -65,7 +66,7 @@ class Lifecycle:
             # Its collar is set by the price that it finds at the opening.
             order.status, order.cap = Status.ACCEPTED, None
         for leg in order.group.members if order.group else ():
-            if leg.id not in self.registry.open:
+            if leg not in self.registry:
                 self.enter_leg(leg)
         answer = render(order, nested=True)
         delay_ns = max(opens_ns - self.now_ns, self.knobs.latency_ns)
@@ -74,12 +75,12 @@ class Lifecycle:
 
     def enter_leg(self, order: Order) -> None:
         """Take an exit leg that sleeps until its entry has filled."""
-        order.status = Status.HELD
+        order.status, order.is_dormant = Status.HELD, True
         self._register(order)
 
     def replace(self, order: Order, new: Order) -> dict[str, Any]:
         """End an order as replaced and put another in its place; a held leg stays held."""
-        was_dormant, was_held = is_dormant(order), order.status is Status.HELD
+        was_dormant, was_held = order.is_dormant, order.status is Status.HELD
         if order.group:
             order.group.replace(order, new)
         self.finish(order, Status.REPLACED)
@@ -152,6 +153,8 @@ class Lifecycle:
             order.replaced_ns = self.now_ns
         elif status is Status.FILLED:
             order.filled_ns = self.now_ns
+        elif status is Status.REJECTED:
+            order.failed_ns = self.now_ns
         self.books[order.listing.symbol].drop(order)
         del self.registry.open[order.id]
         if status is not Status.FILLED:
@@ -181,16 +184,27 @@ class Lifecycle:
         self.emit(order, "new")
         self._schedule_end(order)
         stop = order.group.stop_loss if order.group else None
-        if order.role is Role.TAKE_PROFIT and stop and is_dormant(stop):
+        if order.role is Role.TAKE_PROFIT and stop and stop.is_dormant:
             self._hold(stop)
 
     def wake_exits(self, group: Group) -> None:
-        """Put a group's exits to the market: the target, or the stop when it has none."""
+        """Put a group's exits to the market: the target, or the stop when it has none.
+
+        Exits for shares that other orders have sold by now are rejected (unverified).
+        """
         leg = group.take_profit or group.stop_loss
-        if leg and is_dormant(leg):
+        if leg and leg.is_dormant and leg.remaining > self._available(leg):
+            self.finish_group(leg, Status.REJECTED)
+        elif leg and leg.is_dormant:
             self.go_live(leg)
             if not leg.sleeps:
                 self.attempt(leg, self.books[leg.listing.symbol])
+
+    def _available(self, leg: Order) -> Decimal:
+        """Return what of the position no open order has promised yet."""
+        symbol = leg.listing.symbol
+        position = self.account.ledger.qty(symbol)
+        return max(-position * leg.side.sign, ZERO) - held_qty(self.books[symbol], leg.side)
 
     def _register(self, order: Order) -> None:
         order.expires_ns = self._expiry(order)
@@ -230,7 +244,7 @@ class Lifecycle:
     def _cancel_now(self, order: Order) -> None:
         if order.is_open:
             self.finish_group(order, Status.CANCELED)
-        else:
+        elif order.status is Status.FILLED:
             self.emit(order, "order_cancel_rejected")
 
     def _closing_auction(self, order: Order) -> None:

@@ -164,7 +164,8 @@ class Order:
     `reserve_price` values what the order holds of the buying power (0 when it closes a position);
     `hold_qty` is what it may take of the position, an estimate for an order by amount;
     `cap` is the collar of a market order, as an implied limit; `rested` tells the maker; `is_live`
-    says that the book holds it. `qty` and `stop_price` move: a shrunk stop leg, a trailing stop.
+    says that the book holds it, `is_dormant` that it is an exit whose entry has not filled. `qty`
+    and `stop_price` move: a shrunk stop leg, a trailing stop.
     """
 
     id: str
@@ -192,6 +193,7 @@ class Order:
     hold_qty: Decimal = ZERO
     cap: Decimal | None = None
     is_live: bool = False
+    is_dormant: bool = False
     is_triggered: bool = False
     rested: bool = False
     group: Group | None = None

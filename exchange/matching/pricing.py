@@ -5,7 +5,7 @@ from random import Random
 
 from exchange.matching.book import Book
 from exchange.matching.knobs import FillSize, Knobs
-from exchange.matching.orders import ZERO, Order, OrderType, Side, TimeInForce
+from exchange.matching.orders import ZERO, Order, OrderType, Side, Ticket, TimeInForce
 
 _CENT = Decimal("0.01")
 _HUNDRED = Decimal(100)
@@ -93,7 +93,7 @@ def _random_part(order: Order, wanted: Decimal, knobs: Knobs) -> Decimal:
 def start_trailing(order: Order, market: Decimal) -> None:
     """Begin the high (for a buy: low) water mark at the market's price."""
     order.hwm = market
-    order.stop_price = _trailed(order, market)
+    order.stop_price = trailing_stop(order.ticket, market)
 
 
 def trail(order: Order, price: Decimal) -> bool:
@@ -114,9 +114,9 @@ def is_trailing(order: Order) -> bool:
     return order.type is OrderType.TRAILING_STOP
 
 
-def _trailed(order: Order, mark: Decimal) -> Decimal:
-    ticket = order.ticket
+def trailing_stop(ticket: Ticket, mark: Decimal) -> Decimal:
+    """Return where a trailing stop stands behind its water mark."""
     distance = ticket.trail_price
     if distance is None:
         distance = mark * (ticket.trail_percent or ZERO) / _HUNDRED
-    return (mark + order.side.sign * distance).quantize(_CENT, ROUND_HALF_EVEN)
+    return (mark + ticket.side.sign * distance).quantize(_CENT, ROUND_HALF_EVEN)

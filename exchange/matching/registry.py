@@ -36,6 +36,9 @@ class Registry:
         self._all: dict[str, Order] = {}
         self.open: dict[str, Order] = {}
 
+    def __contains__(self, order: Order) -> bool:
+        return order.id in self._all
+
     def new_id(self) -> str:
         """Return a fresh uuid."""
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))

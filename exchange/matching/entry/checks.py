@@ -13,7 +13,7 @@ from exchange.matching.entry.legs import check_base
 from exchange.matching.entry.wash import check_wash
 from exchange.matching.orders import ZERO, Order, OrderClass, OrderType, Side, Ticket, TimeInForce
 from exchange.matching.orders import number as text
-from exchange.matching.pricing import collar
+from exchange.matching.pricing import collar, trailing_stop
 from exchange.matching.sessions import Sessions, at_new_york, in_new_york
 
 # A short sale is valued at no less than 3 % above the ask (source: the orders page).
@@ -90,9 +90,13 @@ def check_window(ticket: Ticket, sessions: Sessions, now_ns: int) -> None:
 
 
 def _intent(ticket: Ticket, desk: Desk) -> str:
-    """Tell from the position whether an order opens or closes; an oco can only close."""
+    """Tell from the position whether an order opens or closes; groups do only one of both."""
     position = desk.account.ledger.qty(ticket.listing.symbol)
-    closes = position * ticket.side.sign < 0 or ticket.order_class is OrderClass.OCO
+    closes = position * ticket.side.sign < 0
+    kind = ticket.order_class
+    if kind is not OrderClass.SIMPLE and closes is not (kind is OrderClass.OCO):
+        part = "exit" if kind is OrderClass.OCO else "entry"
+        raise unprocessable(f"{kind.value} orders must be {part} orders")
     inferred = f"{ticket.side.value}_to_{'close' if closes else 'open'}"
     if ticket.position_intent not in (None, inferred):
         raise unprocessable(
@@ -105,9 +109,13 @@ def _intent(ticket: Ticket, desk: Desk) -> str:
 
 def _reference(ticket: Ticket, book: Book) -> Decimal:
     """Return the price that values an order: its own, else the far side of the quote."""
-    price = ticket.limit_price or ticket.stop_price or book.touch(ticket.side) or book.mark()
+    market = book.touch(ticket.side) or book.mark()
+    price = ticket.limit_price or ticket.stop_price or market
     if price is None:
         raise unprocessable(f'no price is available for asset "{ticket.listing.symbol}"')
+    if ticket.type is OrderType.TRAILING_STOP and ticket.side is Side.BUY:
+        # Its stop only falls from here, so this is the most that it can pay.
+        return trailing_stop(ticket, max(price, book.mark() or price))
     return price
 
 
@@ -120,8 +128,8 @@ def _quantity(ticket: Ticket, price: Decimal) -> Decimal:
 
 def _is_collared(ticket: Ticket) -> bool:
     """Tell the orders that the venue turns into limits: market orders, and stops that buy."""
-    is_buy_stop = ticket.type is OrderType.STOP and ticket.side is Side.BUY
-    return ticket.type is OrderType.MARKET or is_buy_stop
+    is_stop = ticket.type in (OrderType.STOP, OrderType.TRAILING_STOP)
+    return ticket.type is OrderType.MARKET or (is_stop and ticket.side is Side.BUY)
 
 
 def _check_cost(ticket: Ticket, price: Decimal, desk: Desk) -> None:
@@ -191,6 +199,7 @@ def _check_opening(ticket: Ticket, desk: Desk, unit: Decimal) -> None:
     account = desk.account
     if ticket.side is Side.SELL:
         _check_short(ticket, account)
+    _check_one_way(ticket, desk.book)
     cost = ticket.notional if ticket.qty is None else ticket.qty * unit
     assert cost is not None
     money = account.figures(desk.orders)
@@ -204,6 +213,16 @@ def _check_opening(ticket: Ticket, desk: Desk, unit: Decimal) -> None:
             buying_power=text(money.buying_power),
             cost_basis=text(cost),
         )
+
+
+def _check_one_way(ticket: Ticket, book: Book) -> None:
+    """Refuse to open both ways at once, which would let fills carry a position through zero."""
+    for order in book.open.values():
+        if order.side is not ticket.side and order.reserve_price:
+            opening, other = "short sell", "long buy"
+            if ticket.side is Side.BUY:
+                opening, other = other, opening
+            raise not_permitted(f"cannot open a {opening} while a {other} order is open")
 
 
 def _check_short(ticket: Ticket, account: Account) -> None:

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from exchange.matching.book import Book
-from exchange.matching.orders import ZERO, Order, Role, Side, Status
+from exchange.matching.orders import ZERO, Order, Role, Side
 
 
 def holding_orders(book: Book, side: Side) -> list[Order]:
@@ -24,13 +24,8 @@ def held_qty(book: Book, side: Side) -> Decimal:
     return sum((order.remaining for order in holding_orders(book, side)), ZERO)
 
 
-def is_dormant(order: Order) -> bool:
-    """Tell an exit leg that still waits for its entry to fill."""
-    return order.status is Status.HELD and not order.is_live
-
-
 def _holds(order: Order) -> bool:
-    if is_dormant(order):
+    if order.is_dormant:
         return False
     group = order.group
     if group is None or order.role is not Role.STOP_LOSS or group.take_profit is None:

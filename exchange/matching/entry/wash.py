@@ -2,7 +2,6 @@
 
 from exchange.errors import VenueRefusal, not_permitted
 from exchange.matching.book import Book
-from exchange.matching.entry.holds import is_dormant
 from exchange.matching.orders import Order, OrderClass, OrderType, Side, Ticket
 from exchange.matching.orders import number as text
 
@@ -21,7 +20,7 @@ def check_wash(ticket: Ticket, book: Book) -> None:
     if ticket.order_class is not OrderClass.SIMPLE:
         return
     for order in book.open.values():
-        if order.side is ticket.side or is_dormant(order):
+        if order.side is ticket.side or order.is_dormant:
             continue
         if ticket.type is OrderType.LIMIT and order.type is OrderType.LIMIT:
             _check_limits(ticket, order)

@@ -125,8 +125,30 @@ def test_an_oco_hangs_its_stop_under_its_target_and_holds_the_position_once(mark
 
 
 def test_an_oco_without_a_position_is_refused(market):
-    with pytest.raises(VenueRefusal, match="insufficient qty available"):
+    with pytest.raises(VenueRefusal, match="oco orders must be exit orders"):
         oco(market)
+
+
+def test_a_bracket_that_would_close_a_position_is_refused(market):
+    market.order("sell", 5)
+    with pytest.raises(VenueRefusal, match="bracket orders must be entry orders"):
+        bracket(market, 5)
+
+
+def test_exits_of_shares_already_promised_are_rejected(new_market):
+    market = new_market(fill_size=FillSize.DISPLAYED).open_with()
+    market.quote("AAPL", 99.98, 100.0, size=4)
+    bracket(market, type="limit", limit_price=100)
+    market.limit("sell", 4, 120)
+    market.quote("AAPL", 99.98, 100.0, size=100)
+    assert market.story()[-3:] == ["fill entry", "rejected take_profit", "rejected stop_loss"]
+    assert market.venue.position("AAPL")["qty_available"] == "6"
+
+
+def test_a_symbol_is_opened_one_way_at_a_time(market):
+    market.limit("buy", 5, 90)
+    with pytest.raises(VenueRefusal, match="cannot open a short sell while a long buy order"):
+        market.limit("sell", 5, 110)
 
 
 def test_an_oto_wakes_its_one_exit_as_new(market):
