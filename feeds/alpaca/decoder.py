@@ -10,9 +10,9 @@ import msgspec
 
 from feeds.alpaca.wire import KINDS, WireMessage, text_stamp
 
-UNREADABLE = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
+UNREADABLE = (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError)
 """What a decoder raises for bytes of a stranger: bad structure, text in no encoding, numbers
-too big, nesting too deep."""
+too big, nesting too deep, maps whose keys cannot be keys."""
 
 Data = bytes | bytearray | memoryview
 TIME_KEYS = ("t", "created_at")
@@ -105,4 +105,4 @@ def _reason(raw: msgspec.Raw) -> str:
         return "message_unreadable"
     if not isinstance(message, dict):
         return "message_unreadable"
-    return "message_malformed" if message.get("T") in KINDS else "kind_unknown"
+    return "message_malformed" if str(message.get("T")) in KINDS else "kind_unknown"

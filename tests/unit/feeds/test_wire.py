@@ -214,6 +214,11 @@ def test_a_number_too_big_for_the_wire_costs_only_its_message(decoder):
     assert decoder.rejects == {"message_malformed": 1}
 
 
+def test_a_map_with_a_list_for_a_key_costs_only_itself(decoder):
+    frame = msgpack.Packer().pack_array_header(2) + b"\x81\x91\x01\x01" + packed([TRADE])[1:]
+    assert len(decoder.decode(frame)) == 1
+
+
 def test_bottomless_nesting_is_counted_and_dropped(decoder):
     assert not decoder.decode(b"\x91" * 100_000)
     assert not decoder.decode_text(b"[" * 100_000)
