@@ -45,7 +45,7 @@ from engine.orders.delivery.lookup import Lookup, Repeated
 from engine.orders.delivery.points import Point
 from engine.orders.delivery.seams import GatewayConfig, GatewaySeams
 from engine.orders.delivery.turns import Turns
-from engine.orders.delivery.written import WriteAhead, gate_entry
+from engine.orders.delivery.written import WriteAhead, denied_body, gate_entry
 
 log = structlog.get_logger(__name__)
 
@@ -191,7 +191,7 @@ class Gateway:
             verdict = authorize(request, self._seams.facts(request), limits, self._book.ledger)
         if isinstance(verdict, Denied):
             self._seams.journal.trace(gate_entry(request, verdict))
-            self._tell_denied(request, verdict)
+            self._book.publish("order_denied", denied_body(request, verdict))
             return verdict
         self._seams.at(Point.AUTHORIZED)
         self._unsent.add(request.client_order_id)
@@ -207,7 +207,7 @@ class Gateway:
         except JournalError as error:
             self._book.note(order, _K.REJECTED, Code.JOURNAL_DOWN.value)
             denied = Denied(code=Code.JOURNAL_DOWN, value=error.line, limit="")
-            self._tell_denied(request, denied)
+            self._book.publish("order_denied", denied_body(request, denied))
             return denied
         self._seams.at(Point.WRITTEN_AHEAD)
         self._book.publish("order_submitted", {"request": plain(request)})
@@ -226,7 +226,9 @@ class Gateway:
             report = await self._post(authorized)
         except RateLimited as error:
             self._unsent.add(name)
-            return self._next_try(order, error, error.retry_after_s)
+            is_entry = request.purpose is Purpose.ENTRY
+            longest_s = error.retry_after_s if is_entry else self._config.retry_longest_s
+            return self._next_try(order, error, min(error.retry_after_s, longest_s))
         except NotSent as error:
             self._unsent.add(name)
             is_last = request.purpose is Purpose.ENTRY and tries >= self._config.max_entry_tries
@@ -380,18 +382,6 @@ class Gateway:
             ttl_s = max(0.0, ttl_s - age_ns / NS_PER_S)
         await self._seams.clock.sleep(ttl_s)
         await self.cancel(order, "the entry's time is over")
-
-    def _tell_denied(self, request: OrderRequest, denied: Denied) -> None:
-        body = {
-            "client_order_id": request.client_order_id,
-            "decision_id": request.decision_id,
-            "symbol": request.symbol,
-            "purpose": request.purpose.value,
-            "code": denied.code.value,
-            "value": denied.value,
-            "limit": denied.limit,
-        }
-        self._book.publish("order_denied", body)
 
     def _spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         if self._group is None:

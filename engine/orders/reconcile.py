@@ -28,7 +28,7 @@ from domain.orders import (
     is_absent,
 )
 from domain.ports import Broker, Clock, Entry, EntryKind, Journal, LinkDown, LinkUp
-from domain.records import Record, format_ns, plain
+from domain.records import NS_PER_S, Record, format_ns, parse_ns, plain
 from engine.orders.book import OrderBook
 from engine.orders.delivery.missing import Missing
 from engine.orders.family import ours_from
@@ -53,6 +53,9 @@ class Trigger(StrEnum):
     OPERATOR = "operator"
 
 
+_ALWAYS_WRITTEN = frozenset({Trigger.START, Trigger.LINK_UP, Trigger.OPERATOR})
+
+
 class Reconciliation(Record, frozen=True):
     """What one look found. It is conclusive when every question was answered."""
 
@@ -66,13 +69,15 @@ class Reconciliation(Record, frozen=True):
 class ReconcilerConfig(Record, frozen=True):
     """How often to look, in seconds of event time; deadlines are the broker's own.
 
-    `retry_s` follows a look that was not clean. `settle_s` lets a burst of events be one look. An
+    `retry_s` follows a look that was not clean. `settle_s` lets a burst of events be one look, and
+    between two looks lie at least `spacing_s`: each costs three requests of the minute's budget. An
     order that the venue does not show must be missing for `missing_s` before it counts as gone.
     """
 
     interval_s: float = 30.0
     retry_s: float = 2.0
     settle_s: float = 0.25
+    spacing_s: float = 2.0
     missing_s: float = 30.0
 
 
@@ -212,7 +217,9 @@ class Reconciler:
             tick.cancel()
         if not self._woken.is_set():
             return Trigger.TIMER if is_calm else Trigger.RETRY
-        await self._seams.clock.sleep(self._config.settle_s)
+        looked_s = (self._seams.clock.now_ns() - parse_ns(result.ts)) / NS_PER_S
+        wait_s = max(self._config.settle_s, self._config.spacing_s - looked_s)
+        await self._seams.clock.sleep(wait_s)
         self._woken.clear()
         return self._trigger
 
@@ -329,7 +336,7 @@ class Reconciler:
         body = {**plain(result), "reducing": sorted(self._seams.ownership.reducing)}
         self._book.publish("reconciled", body)
         entry = Entry(kind=EntryKind.RECONCILIATION, ref=result.trigger.value, body=body)
-        if not is_news and result.trigger is Trigger.TIMER:
+        if not is_news and result.trigger not in _ALWAYS_WRITTEN:
             return
         with suppress(JournalError):
             await self._seams.journal.append(entry)

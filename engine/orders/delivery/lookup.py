@@ -58,12 +58,11 @@ class Lookup:
         starts the window anew.
         """
         loop = asyncio.get_running_loop()
-        provable_at, pause_s = loop.time() + window_s, min(self._config.first_s, window_s)
+        provable_at, pause_s = loop.time() + window_s, self._config.first_s
         while self._is_open(order):
-            await asyncio.sleep(pause_s)
-            asked_at = loop.time()
+            await asyncio.sleep(min(pause_s, max(0.0, provable_at - loop.time()) or pause_s))
+            asked_at, pause_s = loop.time(), min(pause_s * 2, self._config.longest_s)
             if not self._is_open(order) or not await self.is_missing(order):
-                pause_s = min(pause_s * 2, self._config.longest_s)
                 continue
             if asked_at >= provable_at:
                 self._declare_absent(order)
@@ -73,7 +72,6 @@ class Lookup:
                 repeat = None if repeated is Repeated.REFUSED else repeat
                 if repeated is Repeated.MAYBE_SENT:
                     provable_at = loop.time() + window_s
-            pause_s = min(pause_s * 2, self._config.longest_s, max(0.0, provable_at - loop.time()))
 
     async def is_missing(self, order: Order) -> bool:
         """Ask once and apply the answer; true only for a clean miss."""

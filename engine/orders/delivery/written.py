@@ -69,3 +69,16 @@ def gate_entry(request: OrderRequest, verdict: AuthorizedOrder | Denied) -> Entr
         "checks": plain(list(verdict.checks)),
     }
     return Entry(kind=EntryKind.GATE, ref=request.client_order_id, body=body)
+
+
+def denied_body(request: OrderRequest, denied: Denied) -> dict[str, str]:
+    """Say to watchers what was denied and why."""
+    return {
+        "client_order_id": request.client_order_id,
+        "decision_id": request.decision_id,
+        "symbol": request.symbol,
+        "purpose": request.purpose.value,
+        "code": denied.code.value,
+        "value": denied.value,
+        "limit": denied.limit,
+    }

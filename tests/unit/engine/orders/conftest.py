@@ -465,7 +465,9 @@ class Stands:
                 adopted=lambda position, origin: adopted.append((position, origin)),
                 alert=lambda *alert: alerts.append(alert),
             ),
-            ReconcilerConfig(interval_s=0.5, retry_s=0.05, settle_s=0.01, missing_s=30.0),
+            ReconcilerConfig(
+                interval_s=0.5, retry_s=0.05, settle_s=0.01, spacing_s=0.02, missing_s=30.0
+            ),
         )
         instruments = {symbol: await broker.instrument(symbol) for symbol in SYMBOLS}
         stand = Stand(

@@ -4,6 +4,8 @@ import asyncio
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from domain.account import Ledger
 from domain.errors import InvariantBroken
@@ -96,6 +98,38 @@ def event(kind, told, **changes):
         "report": told,
     }
     return OrderEvent(**(fields | changes))
+
+
+class Forgetful:
+    """A journal for ten thousand orders whose entries nobody reads."""
+
+    def trace(self, *_entries):
+        """Forget."""
+
+
+def told_of(quantities):
+    """Yield what the venue tells of an order that fills in these parts."""
+    yield event(K.ACCEPTED, report(quantity=Decimal(sum(quantities))))
+    filled = 0
+    for n, quantity in enumerate(quantities):
+        filled += quantity
+        is_last = filled == sum(quantities)
+        told = report(
+            state=OrderState.FILLED if is_last else OrderState.PARTIALLY_FILLED,
+            quantity=Decimal(sum(quantities)),
+            filled_quantity=Decimal(filled),
+            average_price=Decimal(100),
+            ts_updated=f"2026-10-08T14:00:{n + 1:02}.000000000Z",
+        )
+        yield event(
+            K.FILLED if is_last else K.PARTIALLY_FILLED,
+            told,
+            ts_event=told.ts_updated,
+            execution_id=f"x{n}",
+            fill_quantity=Decimal(quantity),
+            fill_price=Decimal(100),
+            position_quantity=Decimal(filled),
+        )
 
 
 class Kept:
@@ -370,6 +404,33 @@ async def test_the_reducers_alarm_is_not_swallowed(kept):
     kept.book.listen(lambda *_: (_ for _ in ()).throw(InvariantBroken("law")))
     with pytest.raises(InvariantBroken):
         kept.book.hear(report())
+
+
+@given(
+    quantities=st.lists(st.integers(1, 5), min_size=1, max_size=5),
+    data=st.data(),
+)
+@settings(max_examples=150, deadline=None)
+def test_however_events_arrive_the_fills_add_up_to_what_the_venue_filled(quantities, data):
+    """Twice, out of order, some never, a look-up in between: one law for all of it."""
+    history = list(told_of(quantities))
+    arrived = data.draw(st.permutations(history))[: data.draw(st.integers(0, len(history)))]
+    arrived += data.draw(st.lists(st.sampled_from(history), max_size=4))
+    looked_up_at = data.draw(st.integers(0, len(arrived)))
+    kept = Kept(Forgetful(), ManualClock())
+    kept.sent(quantity=Decimal(sum(quantities)))
+    for n, each in enumerate(arrived):
+        if n == looked_up_at:
+            kept.book.hear(history[-1].report)
+        before = kept.ledger.quantity("AAPL")
+        kept.book.apply(each)
+        assert kept.ledger.quantity("AAPL") >= before
+    order = kept.book.hear(history[-1].report)
+    total = sum(quantities)
+    assert (order.state, order.filled_quantity) == (OrderState.FILLED, total)
+    assert sum(fill.quantity for *_, fill in kept.heard if fill) == total
+    assert kept.ledger.quantity("AAPL") == total
+    assert kept.ledger.reservations == {}
 
 
 def test_strays_are_bounded_by_order_and_in_all():

@@ -378,6 +378,17 @@ async def test_a_rate_limit_longer_than_the_orders_life_ends_it(stand):
     assert stand.ledger.reservations == {}
 
 
+async def test_a_rate_limited_exit_does_not_wait_for_the_venues_whole_pause(stand):
+    """A bare position asks again soon: the venue only refuses, it does not punish."""
+    await stand.hold()
+    limited = stand.script.failure(429, {"message": "slow"}, **{"Retry-After": "30"})
+    stand.script.before.append(stand.script.answers(ORDERS, limited, limited, method="POST"))
+    stop = stand.exit()
+    await stand.gateway.submit(stop)
+    await stand.until(lambda: stand.state(stop) is OrderState.ACCEPTED)
+    assert [post.status for post in stand.posts()[1:]] == [429, 429, 200]
+
+
 async def test_an_entry_waiting_for_its_next_try_meets_the_limits_again(stand):
     """Trading was halted meanwhile: the retry is not sent."""
     limited = stand.script.failure(429, {"message": "slow"}, **{"Retry-After": "0"})

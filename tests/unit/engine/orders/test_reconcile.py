@@ -432,3 +432,21 @@ async def test_refreshing_corrects_money_and_coins_and_nothing_else(stand):
     await stand.reconciler.refresh()
     asked = [each.path for each in stand.venue.record.requests("GET")[before:]]
     assert asked == [POSITIONS, "/v2/account"]
+
+
+async def test_a_burst_of_ended_orders_is_one_look(stand):
+    """Each look costs three requests of the minute's budget."""
+    await stand.hold(6)
+    await stand.look()
+    stops = [stand.exit(n) for n in range(1, 7)]
+    for each in stops:
+        await stand.gateway.submit(each)
+    looking = asyncio.create_task(stand.reconciler.run())
+    await stand.until(lambda: stand.reconciler.last.trigger is not Trigger.OPERATOR)
+    before = len(stand.venue.record.requests("GET", POSITIONS))
+    stand.venue.cancel_all()
+    await stand.until(lambda: stand.reconciler.last.trigger is Trigger.ORDER_ENDED)
+    assert len(stand.venue.record.requests("GET", POSITIONS)) <= before + 2
+    looking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await looking
