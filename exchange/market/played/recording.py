@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,9 @@ class RecordingBuilder:
     def _add_print(self, m: dict[str, Any], ts: int, received_ns: int) -> None:
         label = (m.get("x", ""), tuple(m.get("c", ())), m.get("z", ""))
         nth = self._print_labels.setdefault(label, len(self._print_labels))
-        price, size = _positive(m["p"]), _positive(m["s"])
+        price, size = m["p"], m["s"]
+        if not (0 < price < inf and 0 < size < inf):
+            raise ValueError(f"price {price!r} and size {size!r} must be above zero")
         taker = _TAKERS.get(m.get("tks", ""), 0)
         self._prints.add((ts, received_ns, price, size, m.get("i", 0), nth, taker))
 
@@ -214,10 +217,3 @@ class _Table:
     def _pack(self) -> None:
         self._packed.append(np.array(self._loose, self._layout))
         self._loose.clear()
-
-
-def _positive(value: object) -> float:
-    number = float(value)  # type: ignore[arg-type]  # a wrong type is the caller's TypeError
-    if not 0 < number < float("inf"):
-        raise ValueError(f"{value!r} is not a positive number")
-    return number

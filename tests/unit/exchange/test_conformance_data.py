@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import pytest_asyncio
 import zstandard
 from alpaca.common.enums import Sort
 from alpaca.data.enums import Adjustment, DataFeed
@@ -272,10 +273,14 @@ async def test_rest_trades_up_to_now_and_the_stream_from_now_leave_no_gap():
     assert {t.id for t in later if t.timestamp <= heard[-1].timestamp} <= joined
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server():
+    """One exchange for all that only read over REST."""
     async with exchange() as opened:
         yield opened
+
+
+in_module_loop = pytest.mark.asyncio(loop_scope="module")
 
 
 def asking(kind, server, method, request):
@@ -283,6 +288,7 @@ def asking(kind, server, method, request):
     return asyncio.to_thread(getattr(client, method), request)
 
 
+@in_module_loop
 async def test_stock_history_gives_300_bars_and_more_of_several_symbols(server):
     request = StockBarsRequest(
         symbol_or_symbols=["AAPL", "MSFT"],
@@ -299,6 +305,7 @@ async def test_stock_history_gives_300_bars_and_more_of_several_symbols(server):
         assert ORIGIN - times[-1] <= timedelta(minutes=3)
 
 
+@in_module_loop
 async def test_a_limit_below_the_pages_is_kept_and_newest_come_first_on_request(server):
     request = StockBarsRequest(
         symbol_or_symbols="AAPL",
@@ -324,6 +331,7 @@ async def test_a_limit_below_the_pages_is_kept_and_newest_come_first_on_request(
         TimeFrame(3, TimeFrameUnit.Month),
     ],
 )
+@in_module_loop
 async def test_longer_bars_come_in_order(server, frame):
     request = StockBarsRequest(
         symbol_or_symbols="AAPL", timeframe=frame, start=ORIGIN - timedelta(days=300)
@@ -334,6 +342,7 @@ async def test_longer_bars_come_in_order(server, frame):
     assert times == sorted(set(times))
 
 
+@in_module_loop
 async def test_trades_and_quotes_are_paged_through_to_the_last(server):
     """More than one page of 10,000: alpaca-py follows the tokens."""
     span = {"start": ORIGIN - timedelta(hours=3), "end": ORIGIN}
@@ -350,6 +359,7 @@ async def test_trades_and_quotes_are_paged_through_to_the_last(server):
     assert len(found) > 10_000
 
 
+@in_module_loop
 async def test_latest_stock_values_and_snapshots(server):
     both = ["AAPL", "MSFT"]
     history = StockHistoricalDataClient
@@ -373,6 +383,7 @@ async def test_latest_stock_values_and_snapshots(server):
     assert shot.latest_trade.timestamp >= trade["AAPL"].timestamp
 
 
+@in_module_loop
 async def test_crypto_history_and_latest_values(server):
     history = CryptoHistoricalDataClient
     names = {"symbol_or_symbols": "BTC/USD"}
@@ -390,6 +401,7 @@ async def test_crypto_history_and_latest_values(server):
         assert (await asking(history, server, method, request))["BTC/USD"].symbol == "BTC/USD"
 
 
+@in_module_loop
 async def test_crypto_history_needs_no_keys(server):
     client = CryptoHistoricalDataClient(url_override=server.rest_url)
     request = CryptoLatestQuoteRequest(symbol_or_symbols="BTC/USD")
@@ -398,12 +410,14 @@ async def test_crypto_history_needs_no_keys(server):
     ].bid_price > 0
 
 
+@in_module_loop
 async def test_quotes_of_stocks_come_with_venue_and_conditions(server):
     request = StockQuotesRequest(symbol_or_symbols="AAPL", start=ORIGIN - timedelta(minutes=1))
     quotes = (await asking(StockHistoricalDataClient, server, "get_stock_quotes", request))["AAPL"]
     assert {(q.bid_exchange, q.tape, tuple(q.conditions)) for q in quotes} == {("V", "C", ("R",))}
 
 
+@in_module_loop
 async def test_news_history_is_paged_filtered_and_newest_first(server):
     request = NewsRequest(start=ORIGIN - timedelta(hours=7), limit=200, include_content=True)
     found = (await asking(NewsClient, server, "get_news", request)).data["news"]

@@ -249,7 +249,11 @@ def test_a_tape_of_several_compressed_frames_is_read_whole(tmp_path):
         ([], {"hello": 1}, "line 1: no header of a tape"),
         ([{"r": "x"}, line(1, trade(1))], HEADER, "line 2: .*"),
         ([line(0, {"T": "t", "S": "AAPL"})], HEADER, "line 2: .* lacks 't'"),
-        ([line(0, trade(0)), line(0, trade(0, -1.0))], HEADER, "line 3: .*-1.0 is not a positive"),
+        (
+            [line(0, trade(0)), line(0, trade(0, -1.0))],
+            HEADER,
+            "line 3: .*price -1.0 and size 100 must be above zero",
+        ),
         ([line(0, trade(0, t="yesterday"))], HEADER, "line 2: .*not an RFC 3339 time: 'yesterday'"),
         ([line(0, trade(0, p=None))], HEADER, "line 2"),
         ([], HEADER, "no trades of any symbol"),
