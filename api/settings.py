@@ -1,0 +1,329 @@
+"""Read the environment and `.env`: the only module that does.
+
+Every setting is one field here or one row of `domain.limits.LIMITS_TABLE`; `.env.example` and the
+reference are printed from them (`python -m api.settings`). A wrong value is one line that names
+the variable, what it holds and what it may hold. Secrets never print.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, create_model, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from api.security import SecurityConfig, is_loopback
+from domain.errors import ConfigError
+from domain.limits import LIMITS_TABLE, Limits, LimitSpec
+from domain.market import AssetClass, asset_class_of
+
+REAL_MONEY = "yes-real-money"
+_DEFAULT_SYMBOLS = {"stocks": ("AAPL",), "crypto": ("BTC/USD",), "both": ("AAPL", "BTC/USD")}
+_CLASSES = {
+    "stocks": {AssetClass.STOCK},
+    "crypto": {AssetClass.CRYPTO},
+    "both": {AssetClass.STOCK, AssetClass.CRYPTO},
+}
+
+YesNo = Literal["yes", "no"]
+
+
+def _of(default: Any, doc: str, *, group: str = "", **bounds: Any) -> Any:
+    return Field(default, description=doc, json_schema_extra={"group": group}, **bounds)
+
+
+class _Read(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True
+    )
+
+
+class Settings(_Read):
+    """What a person may set beside the limits. Names are the variables', in lower case."""
+
+    openai_api_key: SecretStr | None = _of(
+        None, "Key of OpenAI or of the compatible endpoint.", group="Keys"
+    )
+    apca_api_key_id: str | None = _of(None, "Alpaca key id (paper keys begin with PK).")
+    apca_api_secret_key: SecretStr | None = _of(None, "Alpaca secret key.")
+
+    trading_mode: Literal["stocks", "crypto", "both"] = _of(
+        "stocks", "What to trade: stocks, crypto or both.", group="What to trade"
+    )
+    trading_symbols: Annotated[tuple[str, ...], NoDecode] = _of(
+        (), "Comma-separated symbols; empty means AAPL for stocks, BTC/USD for crypto."
+    )
+    stock_feed: Literal["iex", "sip", "test"] = _of("iex", "Alpaca's stock feed; sip needs a plan.")
+    live_trading: str = _of(
+        "no",
+        f"{REAL_MONEY} allows `run --live`; anything else is paper.",
+        pattern=f"^(no|{REAL_MONEY})$",
+    )
+
+    analyst: Literal["auto", "llm", "rules", "local"] = _of(
+        "auto", "Who answers: auto takes llm with a key and rules without.", group="Analyst"
+    )
+    llm_model: str = _of(
+        "gpt-5-mini",
+        "Model name. gpt-4-turbo-preview, once documented, knows no json_schema; this one does.",
+        min_length=1,
+    )
+    llm_base_url: str | None = _of(
+        None, "OpenAI-compatible endpoint; empty means OpenAI.", pattern=r"^https?://"
+    )
+    llm_method: Literal["json_schema", "function_calling", "json_mode"] = _of(
+        "json_schema", "How structured answers are asked for."
+    )
+    llm_temperature: float | None = _of(None, "Sampling temperature; empty sends none.", ge=0, le=2)
+    llm_timeout_s: float = _of(20.0, "Seconds for one answer.", gt=0, le=600)
+    llm_max_tokens: int = _of(600, "Most tokens of one answer.", ge=64, le=32_000)
+    llm_usd_per_m_in: float | None = _of(
+        None, "Dollars a million prompt tokens, if not listed.", ge=0
+    )
+    llm_usd_per_m_out: float | None = _of(
+        None, "Dollars a million answer tokens, if not listed.", ge=0
+    )
+    llm_max_concurrent: int = _of(3, "Runs at once.", ge=1, le=64)
+    llm_queue_size: int = _of(
+        100, "Tickets that may wait; the least urgent leaves.", ge=1, le=10_000
+    )
+    llm_requests_per_minute: int | None = _of(
+        None, "Most requests in any minute; empty: no bound.", ge=1
+    )
+    llm_tokens_per_minute: int | None = _of(
+        None, "Most tokens in any minute; empty: no bound.", ge=1
+    )
+    llm_max_usd_per_day: float | None = _of(5.0, "Most dollars a UTC day; empty: no bound.", ge=0)
+
+    bar_interval_s: int = _of(60, "Seconds of one candle.", ge=1, le=86_400, group="Deciding")
+    market_history_limit: int = _of(50, "Candles the agents see.", ge=30, le=500)
+    warmup_min_count: int = _of(50, "Closed candles before trading starts.", ge=1, le=10_000)
+    cooldown_s: float = _of(60.0, "Seconds between two runs of a symbol.", ge=0, le=86_400)
+    wake_move_atr: float = _of(1.5, "Average true ranges of move that wake a symbol.", gt=0, le=100)
+    decision_deadline_s: float = _of(45.0, "Seconds for one run with all its calls.", gt=1, le=3600)
+    confidence_floor: float = _of(0.55, "Least confidence of the director, 0..1.", ge=0, le=1)
+    score_floor: float = _of(0.5, "Least score of the quant, 0..1.", ge=0, le=1)
+    adopt_positions: YesNo = _of("no", "yes protects positions held before the first start.")
+    autostart: YesNo = _of("no", "yes starts the session with the process, also after a crash.")
+
+    host: str = _of(
+        "127.0.0.1", "Address HTTP listens on; others than loopback need API_TOKEN.", group="HTTP"
+    )
+    port: int = _of(3000, "Port of HTTP.", ge=0, le=65_535)
+    api_token: SecretStr | None = _of(
+        None, "Bearer token that HTTP asks for (16 characters or more)."
+    )
+    api_hosts: Annotated[tuple[str, ...], NoDecode] = _of(
+        (), "Host names HTTP is called by, beside loopback's."
+    )
+
+    database_url: str = _of(
+        "sqlite:///var/autohedge.sqlite3", "The journal's database.", group="Journal and addresses"
+    )
+    feed_mute_s: float = _of(60.0, "Seconds of silence before the feed reconnects.", ge=1, le=3600)
+    apca_api_base_url: str | None = _of(
+        None, "Trading API; empty means Alpaca's.", pattern=r"^https?://"
+    )
+    apca_data_url: str | None = _of(None, "Data API; empty means Alpaca's.", pattern=r"^https?://")
+    apca_stream_url: str | None = _of(
+        None, "Data streams; empty means Alpaca's.", pattern=r"^wss?://"
+    )
+    apca_requests_per_minute: int = _of(180, "Requests to the trading API.", ge=20, le=10_000)
+    log_level: Literal["debug", "info", "warning", "error"] = _of(
+        "warning", "Least level of a log line."
+    )
+    log_format: Literal["text", "json"] = _of("text", "How log lines are written.")
+
+    @field_validator("trading_symbols", "api_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            parts = (part.strip() for part in value.split(","))
+            return tuple(dict.fromkeys(part for part in parts if part))
+        return value
+
+    @field_validator("trading_symbols")
+    @classmethod
+    def _upper(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        symbols = tuple(dict.fromkeys(symbol.upper() for symbol in value))
+        for symbol in symbols:
+            if not all(part.replace(".", "").isalnum() for part in symbol.split("/", 1)):
+                raise ValueError(f"{symbol!r} is no symbol: write AAPL or BTC/USD")
+        return symbols
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Return what to trade, the default when none is named."""
+        return self.trading_symbols or _DEFAULT_SYMBOLS[self.trading_mode]
+
+    @property
+    def has_model_key(self) -> bool:
+        """Tell whether a model endpoint can be asked."""
+        return self.openai_api_key is not None or self.llm_base_url is not None
+
+    @property
+    def is_live_allowed(self) -> bool:
+        """Tell whether the person has typed the phrase for real money."""
+        return self.live_trading == REAL_MONEY
+
+
+def _limit_field(spec: LimitSpec) -> Any:
+    default = spec.default
+    doc = f"{spec.doc} ({spec.unit})"
+    if isinstance(default, bool):
+        return YesNo, Field("yes" if default else "no", description=doc)
+    kind: Any = type(default)
+    return kind, Field(default, description=doc, ge=spec.minimum, le=spec.maximum)
+
+
+_FIELDS: dict[str, Any] = {spec.field: _limit_field(spec) for spec in LIMITS_TABLE}
+LimitSettings: Any = create_model("LimitSettings", __base__=_Read, **_FIELDS)
+
+
+class Config:
+    """Settings and limits together, read once and checked against each other."""
+
+    def __init__(self, settings: Settings, limits: Limits) -> None:
+        self.settings = settings
+        self.limits = limits
+
+    @classmethod
+    def read(cls, overrides: Mapping[str, Any] | None = None) -> Self:
+        """Read everything; raises `ConfigError` with one line for each thing that is wrong."""
+        given = {name.lower(): value for name, value in (overrides or {}).items()}
+        lines: list[str] = []
+        settings = _read(Settings, given, lines)
+        limits = _read(LimitSettings, given, lines)
+        if settings is not None and limits is not None:
+            made = cls(settings, _limits(limits))
+            lines += made.faults()
+            if not lines:
+                return made
+        raise ConfigError("\n".join(lines), remedy="See .env.example.")
+
+    @classmethod
+    def for_demo(cls, overrides: Mapping[str, Any], defaults: Mapping[str, Any]) -> Self:
+        """Read for the demo: `overrides` make it one, `defaults` stand where a person set nothing.
+
+        A `.env` is for the real venue and is not read.
+        """
+        unset = {name: value for name, value in defaults.items() if name not in os.environ}
+        return cls.read({**unset, **overrides, "_env_file": None})
+
+    def faults(self) -> Iterator[str]:
+        """Yield one line for each pair of settings that cannot stand together."""
+        s = self.settings
+        allowed = _CLASSES[s.trading_mode]
+        for symbol in s.symbols:
+            if asset_class_of(symbol) not in allowed:
+                yield f"TRADING_SYMBOLS holds {symbol}, but TRADING_MODE is {s.trading_mode}."
+        if s.decision_deadline_s >= self.limits.decision_max_age_s:
+            yield (
+                f"DECISION_DEADLINE_S is {s.decision_deadline_s:g}: it must lie below "
+                f"DECISION_MAX_AGE_S ({self.limits.decision_max_age_s:g})."
+            )
+        if not is_loopback(s.host) and s.api_token is None:
+            yield f"HOST is {s.host}, which others can reach, but there is no API_TOKEN."
+        if s.analyst == "llm" and not s.has_model_key:
+            yield "ANALYST is llm, but neither OPENAI_API_KEY nor LLM_BASE_URL is set."
+
+    def require_keys(self) -> None:
+        """Raise `ConfigError` when the venue's keys are missing."""
+        s = self.settings
+        missing = [
+            name
+            for name, value in (
+                ("APCA_API_KEY_ID", s.apca_api_key_id),
+                ("APCA_API_SECRET_KEY", s.apca_api_secret_key),
+            )
+            if value is None
+        ]
+        if missing:
+            raise ConfigError(
+                f"{' and '.join(missing)} must be set.",
+                remedy="Copy .env.example to .env and fill them in, or try `autohedge demo`.",
+                code="KEYS_MISSING",
+            )
+
+    @property
+    def security(self) -> SecurityConfig:
+        """Return who may ask over HTTP."""
+        token = self.settings.api_token
+        return SecurityConfig(
+            token=None if token is None else token.get_secret_value(),
+            hosts=self.settings.api_hosts,
+        )
+
+
+def _read(kind: Any, given: Mapping[str, Any], lines: list[str]) -> Any:
+    try:
+        known = {*kind.model_fields, "_env_file"}
+        return kind(**{name: value for name, value in given.items() if name in known})
+    except ValidationError as error:
+        lines += [_line(kind, each) for each in error.errors(include_url=False)]
+        return None
+
+
+def _line(kind: Any, error: ErrorDetails) -> str:
+    """Say which variable is wrong, what it holds, and what it may hold."""
+    name = str(error["loc"][0])
+    annotation = str(kind.model_fields[name].annotation)
+    held = "***" if "SecretStr" in annotation else repr(error.get("input"))
+    return f"{name.upper()} is {held}: {error['msg'].removeprefix('Value error, ')}."
+
+
+def _limits(read: Any) -> Limits:
+    values: dict[str, Any] = {}
+    for spec in LIMITS_TABLE:
+        value = getattr(read, spec.field)
+        values[spec.field] = value == "yes" if isinstance(spec.default, bool) else value
+    return Limits(**values)
+
+
+def example() -> str:
+    """Return `.env.example`: every variable, its default and one line each."""
+    lines = [
+        "# AutoHedge's settings: copy to .env and change what you need. Every line is a default.",
+        "# Made by: python -m api.settings > .env.example",
+    ]
+    for name, field in Settings.model_fields.items():
+        extra = field.json_schema_extra
+        group = extra.get("group") if isinstance(extra, dict) else ""
+        if group:
+            lines += ["", f"## {group}"]
+        lines += _example_lines(name, field)
+    lines += ["", "## Limits: no model can move them"]
+    for name, field in LimitSettings.model_fields.items():
+        lines += _example_lines(name, field)
+    return "\n".join(lines) + "\n"
+
+
+def _example_lines(name: str, field: FieldInfo) -> list[str]:
+    default = field.default
+    shown = "" if default in (None, ()) else str(default)
+    if isinstance(default, Decimal | float | int):
+        shown = f"{default}"
+    return [f"# {field.description}", f"{name.upper()}={shown}"]
+
+
+def known_variables() -> frozenset[str]:
+    """Return the names of all variables, as the environment spells them."""
+    names = {*Settings.model_fields, *LimitSettings.model_fields}
+    return frozenset(name.upper() for name in names)
+
+
+def env_file() -> Path | None:
+    """Return the `.env` that is read, if there is one."""
+    path = Path(".env")
+    return path if path.exists() and os.access(path, os.R_OK) else None
+
+
+if __name__ == "__main__":
+    sys.stdout.write(example())

@@ -1,0 +1,107 @@
+"""Settings: what is wrong is named, with what it may hold; secrets never print."""
+
+from pathlib import Path
+
+import pytest
+
+from api.settings import REAL_MONEY, Config, Settings, example, known_variables
+from domain.errors import ConfigError
+from domain.limits import DEFAULT_LIMITS, LIMITS_TABLE
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch, tmp_path):
+    """No variable of ours and no `.env`."""
+    monkeypatch.chdir(tmp_path)
+    for name in known_variables():
+        monkeypatch.delenv(name, raising=False)
+
+
+def line_of(**given):
+    with pytest.raises(ConfigError) as refused:
+        Config.read(given)
+    return refused.value.line
+
+
+def test_the_example_file_is_what_the_settings_say():
+    """A variable that is added, renamed or re-valued changes the example in the same commit."""
+    assert (ROOT / ".env.example").read_text() == example()
+
+
+def test_the_defaults_are_the_documented_ones():
+    """The document's table: symbols, model queue, history, warm-up, order amount."""
+    read = Config.read()
+    assert read.settings.symbols == ("AAPL",)
+    assert Config.read({"TRADING_MODE": "crypto"}).settings.symbols == ("BTC/USD",)
+    assert (read.settings.llm_max_concurrent, read.settings.llm_queue_size) == (3, 100)
+    assert (read.settings.market_history_limit, read.settings.warmup_min_count) == (50, 50)
+    assert read.limits == DEFAULT_LIMITS
+    assert str(read.limits.max_order_amount) == "100.0"
+
+
+def test_every_limit_is_a_setting(monkeypatch):
+    """The table is the one source: a limit cannot be there without its variable."""
+    assert {spec.setting for spec in LIMITS_TABLE} <= known_variables()
+    monkeypatch.setenv("MAX_ORDER_AMOUNT", "250")
+    monkeypatch.setenv("ALLOW_SHORT", "yes")
+    limits = Config.read().limits
+    assert (str(limits.max_order_amount), limits.allow_short) == ("250", True)
+
+
+def test_a_wrong_value_is_named_with_what_it_holds_and_may_hold(monkeypatch):
+    """Each wrong variable is one line."""
+    monkeypatch.setenv("PORT", "abc")
+    monkeypatch.setenv("MAX_ORDER_AMOUNT", "-3")
+    line = line_of(TRADING_MODE="forex")
+    assert "PORT is 'abc'" in line
+    assert "MAX_ORDER_AMOUNT is '-3'" in line
+    assert "TRADING_MODE is 'forex': Input should be 'stocks', 'crypto' or 'both'" in line
+
+
+def test_symbols_are_cleaned_and_must_fit_the_mode():
+    """Spaces, case and repeats are forgiven; a pair among stocks is not."""
+    both = Config.read({"TRADING_MODE": "both", "TRADING_SYMBOLS": " aapl, BTC/usd ,AAPL"})
+    assert both.settings.symbols == ("AAPL", "BTC/USD")
+    assert "TRADING_SYMBOLS holds BTC/USD" in line_of(TRADING_SYMBOLS="BTC/USD")
+    assert "is no symbol" in line_of(TRADING_SYMBOLS="AA PL")
+
+
+def test_settings_that_cannot_stand_together_are_named():
+    """Deadline against age, bind address against token, analyst against key."""
+    assert "DECISION_DEADLINE_S is 90" in line_of(DECISION_DEADLINE_S=90)
+    assert "no API_TOKEN" in line_of(HOST="0.0.0.0")
+    assert "ANALYST is llm" in line_of(ANALYST="llm")
+
+
+def test_real_money_takes_the_exact_phrase():
+    """yes, true and 1 are not the phrase."""
+    assert "LIVE_TRADING is 'yes'" in line_of(LIVE_TRADING="yes")
+    assert Config.read({"LIVE_TRADING": REAL_MONEY}).settings.is_live_allowed
+    assert not Config.read().settings.is_live_allowed
+
+
+def test_missing_keys_name_the_variables():
+    """The first thing a new user meets."""
+    with pytest.raises(ConfigError, match="APCA_API_KEY_ID and APCA_API_SECRET_KEY") as refused:
+        Config.read().require_keys()
+    assert "autohedge demo" in refused.value.line
+
+
+def test_secrets_never_print(monkeypatch):
+    """Neither in a repr, nor in the line about another wrong value."""
+    monkeypatch.setenv("APCA_API_SECRET_KEY", "canary-secret")
+    monkeypatch.setenv("OPENAI_API_KEY", "canary-openai")
+    assert "canary" not in repr(Settings())
+    assert "canary" not in line_of(PORT="abc")
+
+
+def test_the_demo_reads_no_env_file(monkeypatch, tmp_path):
+    """Keys of a real account beside the demo stay out of it; its own variables stand."""
+    (tmp_path / ".env").write_text("APCA_API_KEY_ID=PKREAL\nCOOLDOWN_S=5\n")
+    assert Config.read().settings.apca_api_key_id == "PKREAL"
+    monkeypatch.setenv("BAR_INTERVAL_S", "10")
+    demo = Config.for_demo({"PORT": 3100}, {"BAR_INTERVAL_S": 5, "COOLDOWN_S": 15})
+    assert demo.settings.apca_api_key_id is None
+    assert (demo.settings.bar_interval_s, demo.settings.cooldown_s) == (10, 15)
