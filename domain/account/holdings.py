@@ -121,11 +121,12 @@ class Holdings:
         is_old = asked_ns is not None and ts_ns + POSITION_LAG_NS < asked_ns
         if is_old and symbol not in self._doubted:
             return None
+        filled_ns = self._filled_ns.get(symbol, 0)
+        self._filled_ns[symbol] = max(ts_ns, filled_ns)
         if fill.position_quantity is None:
             return signed
-        if ts_ns < self._filled_ns.get(symbol, 0):
+        if ts_ns < filled_ns:
             return ZERO
-        self._filled_ns[symbol] = ts_ns
         return fill.position_quantity - self.quantity(symbol)
 
     def _is_believed(self, symbol: str, ours: Decimal, theirs: Decimal, ts_ns: int) -> bool:

@@ -66,6 +66,35 @@ async def test_a_fill_missed_while_the_stream_was_away_is_recovered(stand):
     assert [fill.body["quantity"] for fill in fills] == ["1"]
 
 
+async def test_positions_that_trail_a_recovered_fill_are_not_believed(stand):
+    """The venue's positions lag its own fills: a sale must not be undone, nor called a person's."""
+    await stand.hold(5)
+    stand.wall.skip(60)
+    await stand.look()
+    deaf(stand)
+    stale = stand.venue.positions()
+    sale = stand.exit(
+        leg=Leg.REDUCE,
+        client_order_id=client_order_id("d001", Leg.REDUCE, 1),
+        quantity=Decimal(2),
+        order_type=OrderType.LIMIT,
+        stop_price=None,
+        limit_price=Decimal("99.90"),
+        time_in_force=TimeInForce.DAY,
+    )
+    stand.script.after.append(stand.script.answers(ORDERS, stand.script.failure(), method="POST"))
+    await stand.gateway.submit(sale)
+    await stand.until(lambda: stand.state(sale) is OrderState.FILLED)
+    stand.script.before.append(stand.script.answers(POSITIONS, stand.script.failure(200, stale)))
+    await stand.look()
+    assert stand.ledger.quantity("AAPL") == 3
+    stand.wall.skip(30)
+    result = await stand.look()
+    assert (result.clean, result.differences) == (True, ())
+    assert stand.ledger.quantity("AAPL") == 3
+    assert not stand.ownership.is_reducing("AAPL")
+
+
 async def test_looking_twice_finds_nothing_the_second_time(stand):
     """Reconciling converges in one pass: no fill, no event, no difference is made twice."""
     deaf(stand)
