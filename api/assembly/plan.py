@@ -10,7 +10,7 @@ from domain.limits import Limits
 from domain.market import Floors
 from engine.budget import BudgetConfig
 from engine.orders.keeper import ExitsConfig
-from feeds.alpaca import AlpacaFeedConfig
+from feeds.alpaca.config import AlpacaFeedConfig
 from graph.analysts.model.endpoint import EndpointConfig
 from journal.database import JournalConfig
 

@@ -14,7 +14,7 @@ from api.assembly.plan import AnalystPlan, EnginePlan, Plan
 from broker.alpaca import AlpacaBroker
 from domain.errors import ConfigError
 from domain.market import Instrument
-from domain.ports import Analyst, Broker, Clock
+from domain.ports import Analyst, Broker, Calendar, Clock
 from engine.bot import Bot
 from engine.budget import ModelBudget
 from engine.bus import Bus
@@ -23,7 +23,8 @@ from engine.guard import Guard
 from engine.market import MarketEars
 from engine.restart import remember
 from engine.venue import VenueWatch
-from feeds.alpaca import AlpacaFeed
+from feeds.alpaca.config import AlpacaFeedConfig, FeedNotice
+from feeds.alpaca.feed import AlpacaFeed
 from feeds.calendar import AlwaysOpenCalendar, TradingCalendar
 from feeds.store import RollingStore, StoreConfig
 from graph.analysts.llm import Llm
@@ -105,7 +106,7 @@ async def _open(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outside:
     return Outside(
         broker=broker,
         journal=journal,
-        feeds=[AlpacaFeed(config, clock) for config in plan.feeds],
+        feeds=[_feed(config, clock, calendar, ears, stack) for config in plan.feeds],
         store=store,
         ears=ears,
         calendar=calendar,
@@ -119,6 +120,23 @@ async def _open(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outside:
         venue=venue,
         account_id=account.account_id,
     )
+
+
+def _feed(
+    config: AlpacaFeedConfig,
+    clock: Clock,
+    calendar: Calendar,
+    ears: MarketEars,
+    stack: AsyncExitStack,
+) -> AlpacaFeed:
+    """Make one stream; what it reports is shown to the operator."""
+
+    def report(notice: FeedNotice) -> None:
+        ears.notify(notice.code, f"{notice.line} {notice.remedy}".strip())
+
+    feed = AlpacaFeed(config, clock, report=report, calendar=calendar)
+    stack.push_async_callback(feed.aclose)
+    return feed
 
 
 def _store_config(plan: EnginePlan) -> StoreConfig:

@@ -14,13 +14,20 @@ from pathlib import Path
 from rich.console import Console
 
 from api.assembly import Plan, Process
-from api.cli.serving import Door, Serving, serve
-from api.settings import Settings, door_of, plan_of
+from api.assembly.mapping import plan_of
+from api.cli.serving import Door, Serving, door_of, serve
+from api.settings import Config
 from domain.errors import ConfigError
 
 _KEPT = 5
 _STARTING_S = 30.0
 _VAR = Path("var/demo")
+_QUICK = {
+    "ANALYST": "rules",
+    "BAR_INTERVAL_S": 5,
+    "COOLDOWN_S": 10,
+}
+"""What stands where a person set nothing: bars of seconds, so there is something to see."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +50,9 @@ async def _demo(*, port: int | None, seed: int, symbols: int) -> None:
     out = Console(highlight=False, soft_wrap=True)
     out.print("Starting a local exchange: real ticks on one symbol, made-up markets on the others.")
     async with exchange(seed=seed, symbols=symbols) as addresses:
-        settings = demo_settings(addresses, port=port)
-        plan = plan_of(settings, mode="demo")
-        door = door_of(settings)
+        config = demo_settings(addresses, port=port)
+        plan = plan_of(config, mode="demo", is_always_open=True)
+        door = door_of(config)
         serving = Serving(
             plan=plan,
             door=door,
@@ -56,12 +63,12 @@ async def _demo(*, port: int | None, seed: int, symbols: int) -> None:
         await serve(serving, out)
 
 
-def demo_settings(addresses: Addresses, *, port: int | None) -> Settings:
+def demo_settings(addresses: Addresses, *, port: int | None) -> Config:
     """Point the bot at the exchange, with bars of seconds so that there is something to see.
 
     What the environment says stands, but for what makes it the demo: venue, symbols, journal.
     """
-    chosen: dict[str, object] = {
+    overrides: dict[str, object] = {
         "APCA_API_KEY_ID": addresses.key,
         "APCA_API_SECRET_KEY": addresses.secret,
         "APCA_API_BASE_URL": addresses.rest_url,
@@ -71,10 +78,11 @@ def demo_settings(addresses: Addresses, *, port: int | None) -> Settings:
         "TRADING_SYMBOLS": ",".join(addresses.symbols),
         "DATABASE_URL": f"sqlite:///{_fresh_journal()}",
         "LIVE_TRADING": "no",
+        "AUTOSTART": "no",
     }
     if port is not None:
-        chosen["PORT"] = port
-    return Settings.for_demo(chosen)
+        overrides["PORT"] = port
+    return Config.for_demo(overrides, _QUICK)
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from rich.console import Console
 from api.app import create_app, server_config
 from api.assembly import Plan, Process, running
 from api.security import SecurityConfig
+from api.settings import Config
 from domain.errors import ConfigError
 from domain.ports import Clock
 
@@ -34,6 +35,12 @@ class Door:
         """Return the address a person opens."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
+
+
+def door_of(config: Config) -> Door:
+    """Return where HTTP listens, by the settings."""
+    settings = config.settings
+    return Door(host=settings.host, port=settings.port, security=config.security)
 
 
 @dataclass(frozen=True, kw_only=True)
