@@ -33,10 +33,17 @@ class OrderStream:
         self._queue_size = queue_size
         self._auth_timeout_s = auth_timeout_s
         self.cut_off = 0
+        self._clients: set[_Client] = set()
+
+    @property
+    def listeners(self) -> int:
+        """Return how many clients listen to order events now."""
+        return sum(client.is_listening for client in self._clients)
 
     async def serve(self, connection: ServerConnection) -> None:
         """Answer one client until it leaves."""
         client = _Client(self._venue, connection, self._queue_size)
+        self._clients.add(client)
         unsubscribe = self._venue.subscribe_orders(client.offer)
         writing = asyncio.create_task(client.write())
         try:
@@ -47,6 +54,7 @@ class OrderStream:
             await connection.close(_POLICY_VIOLATION, "auth timeout")
         finally:
             unsubscribe()
+            self._clients.remove(client)
             self.cut_off += client.is_cut_off
             writing.cancel()
             with suppress(asyncio.CancelledError, ConnectionClosed):
@@ -69,9 +77,14 @@ class _Client:
             msgspec.msgpack.encode if kind == "application/msgpack" else msgspec.json.encode
         )
 
+    @property
+    def is_listening(self) -> bool:
+        """Tell whether the client has asked for order events."""
+        return TRADE_UPDATES in self._streams
+
     def offer(self, event: dict[str, Any]) -> None:
         """Queue one order event for a client that listens; never wait for it."""
-        if TRADE_UPDATES in self._streams:
+        if self.is_listening:
             self._send({"stream": TRADE_UPDATES, "data": event})
 
     async def write(self) -> None:
