@@ -119,6 +119,15 @@ def test_order_that_never_left_releases_and_may_be_asked_again():
     assert (view.open_orders, view.is_known_order) == (0, False)
 
 
+def test_release_lets_go_of_that_order_alone():
+    book = ledger()
+    book.reserve(request())
+    book.reserve(request("ah-2-entry-1", symbol="MSFT"))
+    book.release("ah-2-entry-1")
+    assert list(book.reservations) == ["ah-1-entry-1"]
+    assert book.exposure() == 1_000
+
+
 def test_ended_order_is_remembered_by_name():
     book = ledger()
     step(book, opened(book), OrderEventKind.REJECTED)
@@ -267,6 +276,14 @@ def test_protection_adds_no_exposure_and_uses_no_slot():
     book.track(exit_("ah-1-stop-1", 10))
     assert (book.exposure(), book.open_order_count) == (1_000, 0)
     assert book.position("AAPL").available == 0
+
+
+def test_available_is_what_no_working_exit_would_close():
+    book = ledger(position("10"), position("-10", symbol="MSFT"))
+    book.track(exit_("ah-1-stop-1", 4))
+    book.track(exit_("ah-2-stop-1", 4, symbol="MSFT"))
+    assert book.position("AAPL").available == 6
+    assert book.position("MSFT").available == -10
 
 
 def test_exits_that_exclude_each_other_count_once():
@@ -472,10 +489,13 @@ def test_foreign_orders_and_positions_count_in_the_exposure():
 
 def test_window_shows_the_account_net_of_what_is_reserved():
     book = ledger(position("2", market_price=Decimal(110)))
+    fill(book, exit_("ah-3-reduce-1", 1, symbol="TSLA"), "1", "60")
+    book.correct(None, [position("2", market_price=Decimal(110))], NOW + 60 * NS_PER_S)
+    book.correct(None, [position("2", market_price=Decimal(110))], NOW + 90 * NS_PER_S)
     book.reserve(request("ah-2-entry-1", symbol="MSFT"))
     shown = book.window_account("MSFT", trading_state="active", day_pnl=Decimal(-5))
     assert (shown.buying_power, shown.exposure, shown.symbol_exposure) == (19_000, 1_220, 1_000)
-    assert (shown.open_orders, shown.day_pnl) == (1, -5)
+    assert (shown.open_orders, shown.day_pnl, shown.cash) == (1, -5, 10_060)
     held = book.window_position("AAPL", stop_price=Decimal(95))
     assert (held.quantity, held.unrealized_pnl, held.stop_price) == (2, 20, 95)
     assert book.window_position("MSFT") is None

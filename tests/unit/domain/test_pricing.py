@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from domain.decisions import ExecutionStyle
 from domain.limits import Limits
@@ -211,7 +212,7 @@ def test_allowance_is_the_least_of_most_of_the_buying_power():
 
 
 def test_allowance_is_the_least_of_what_the_stop_may_lose():
-    limits = Limits(max_order_amount=Decimal(100_000), max_position_fraction=1.0)
+    limits = replace(WIDE, max_risk_per_trade=0.01)
     # 1 % of 10,000 over a stop 2 % away: a fill at the stop loses 100.
     assert allowed(limits, held()) == Decimal(5_000)
 
@@ -279,6 +280,13 @@ def test_missing_stop_lies_two_ranges_to_the_losing_side():
 def test_missing_stop_needs_a_range(atr):
     with pytest.raises(ValueError, match="not a"):
         default_stop(Side.BUY, Decimal(100), atr, STOCK)
+
+
+def test_missing_target_lies_twice_the_stops_distance_to_the_winning_side():
+    assert default_target(Side.BUY, Decimal(100), Decimal(98), STOCK) == 104
+    assert default_target(Side.SELL, Decimal(100), Decimal("101.005"), STOCK, 1.0) == Decimal(
+        "98.99"
+    )
 
 
 @LAWS
