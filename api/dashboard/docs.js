@@ -4,6 +4,7 @@ import { ask, element } from "/static/server.js";
 
 const place = document.getElementById("reference");
 const code = (text) => element("code", {}, text);
+const prose = (text) => element("p", {}, ...text.split("`").map((part, n) => n % 2 ? code(part) : part));
 const block = (value) => element("pre", {}, typeof value === "string" ? value : JSON.stringify(value, null, 2));
 
 function curl(method, path, body) {
@@ -44,7 +45,7 @@ function operation(path, method, about) {
   const isSimple = method === "get" && !path.includes("{") && "application/json" in (about.responses["200"]?.content ?? {});
   return element("details", {},
     element("summary", {}, element("span", { class: `verb ${method === "get" ? "info" : "warn"}` }, method.toUpperCase()), code(path), about.summary ?? ""),
-    ...(about.description ?? "").split("\n\n").map((text) => element("p", {}, text)),
+    ...(about.description ?? "").split("\n\n").map(prose),
     block(curl(method.toUpperCase(), path, body)),
     parameters.length ? element("table", {}, element("tbody", {}, ...parameters.map(parameterRow))) : null,
     ...tryIt(path, isSimple),
@@ -59,7 +60,7 @@ function group(tag, paths) {
 
 try {
   const schema = await ask("GET", "/openapi.json");
-  const intro = schema.info.description.split("\n\n").map((text) => element("p", {}, text));
+  const intro = schema.info.description.split("\n\n").map(prose);
   place.append(element("section", { class: "card wide" }, ...intro), ...schema.tags.map((tag) => group(tag, schema.paths)));
 } catch (problem) {
   place.append(element("p", { class: "bad" }, problem.detail ?? "The bot does not answer."));

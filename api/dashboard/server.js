@@ -52,9 +52,11 @@ export async function ask(method, path, body) {
   return content;
 }
 
-/** Follow /events for ever: `hear(kind, data)` for each, `state(isUp)` for the link itself. */
-export async function listen(hear, state) {
-  let last = null;
+/**
+ * Follow /events for ever: `hear(kind, data)` for each, `state(isUp)` for the link itself. `last` is
+ * the number of the last entry that is known, null to begin now.
+ */
+export async function listen(hear, state, last) {
   for (let pause = 500; ; pause = Math.min(pause * 2, 10000)) {
     try {
       const answer = await send("/events", last === null ? {} : { headers: { "Last-Event-ID": last } });

@@ -5,6 +5,7 @@ import { ask, element, listen } from "/static/server.js";
 const at = (id) => document.getElementById(id);
 const KEPT = 150;
 const SHOWN = 15;
+const REPLAYED = 60;
 const mids = new Map();
 let status = null;
 
@@ -221,6 +222,8 @@ const TELL = {
   fill_received: (d) => `${d.symbol}: ${d.side} ${d.quantity} at ${d.price}`,
   position_changed: (d) => d.symbol,
   state_changed: (d) => d.session ? `session ${d.session}` : `trading ${d.state} (${d.code})`,
+  approval_requested: (d) => `${d.decision_id} waits for you`,
+  approval_closed: (d) => `${d.decision_id}: ${d.status}`,
   feed_lost: (d) => `${(d.symbols ?? []).join(", ")}: ${d.reason}`,
   feed_restored: (d) => (d.symbols ?? []).join(", "),
   reconciled: (d) => d.clean ? "clean" : `${d.differences.length} differences`,
@@ -238,6 +241,7 @@ function hear(kind, data) {
   if (kind !== "bar_closed") due ??= setTimeout(() => { due = null; refresh(); }, 250);
 }
 
+/** Show everything as of now; return the number of the newest decision, or null. */
 async function refresh() {
   try {
     const [now, held, ordered, decided] = await Promise.all([
@@ -247,15 +251,17 @@ async function refresh() {
     fill("positions", held.items.map(positionRow), 7, "Flat.");
     fill("orders", ordered.items.map(orderRow), 5, "No orders yet.");
     fill("decisions", decided.items.map(decisionRow), 6, "No decisions yet.");
+    return decided.items[0]?.seq ?? null;
   } catch (problem) {
     at("banner").hidden = false;
     at("banner").textContent = problem.detail ?? "The bot does not answer.";
+    return null;
   }
 }
 
 for (const button of document.querySelectorAll("[data-control]")) {
   button.addEventListener("click", () => control(`/${button.dataset.control}`));
 }
-await refresh();
+const newest = await refresh();
 setInterval(refresh, 5000);
-listen(hear, (isUp) => { at("link").textContent = isUp ? "live" : "reconnecting…"; });
+listen(hear, (isUp) => { at("link").textContent = isUp ? "live" : "reconnecting…"; }, newest === null ? null : Math.max(0, newest - REPLAYED));
