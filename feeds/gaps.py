@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from domain.market import Bar, NewsItem
+from domain.market import Bar
 from feeds.alpaca.wire import QuoteMessage, TradeMessage
 
 
@@ -23,4 +23,3 @@ class Backfill(msgspec.Struct, frozen=True, kw_only=True):
     trades: tuple[TradeMessage, ...] = ()
     quotes: tuple[QuoteMessage, ...] = ()
     quote: QuoteMessage | None = None
-    news: tuple[NewsItem, ...] = ()

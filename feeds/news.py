@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
@@ -57,6 +57,12 @@ def cleaned(item: NewsItem) -> NewsItem:
         summary=clean(item.summary, MAX_SUMMARY),
         source=clean(item.source, MAX_SOURCE),
     )
+
+
+def spelled(item: NewsItem, symbols: Iterable[str]) -> NewsItem:
+    """Spell the symbols it names our way: news says `BTCUSD` where streams say `BTC/USD`."""
+    ours = {symbol.replace("/", ""): symbol for symbol in symbols}
+    return replace(item, symbols=tuple(ours.get(symbol, symbol) for symbol in item.symbols))
 
 
 class NewsShelf:

@@ -125,6 +125,10 @@ class Candles:
         """Remember the last middle price before an edge; quotes never make anything else here."""
         self._mids.append((ts, mid))
 
+    def fill_mids(self, mids: Iterable[tuple[int, float]]) -> None:
+        """Take the middle prices before edges of a gap, among those noted already."""
+        self._mids = deque(sorted({*self._mids, *mids}), maxlen=MAX_QUIET_BARS)
+
     def close_due(self, now_ns: int, latest_mid: tuple[int, float] | None = None) -> Changes:
         """Close every bar whose edge is a second behind; `latest_mid` is (time, middle price)."""
         edge = now_ns - GRACE_NS

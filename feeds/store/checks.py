@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from domain.bars import Sessions
 from domain.market import AssetClass, Bar, MarketEvent, Quote, SessionPhase, Trade
 from domain.ports import Calendar
 from domain.records import NS_PER_S
-from feeds.alpaca.wire import QuoteMessage, TradeMessage, WireMessage, to_stamp
+from feeds.alpaca.wire import QuoteMessage, TradeMessage, WireMessage, stamp_ns, to_stamp
 
 
 def sessions_of(calendar: Calendar) -> Sessions:
@@ -30,6 +31,18 @@ def quote_reason(m: QuoteMessage) -> str | None:
     if bid == 0.0 or ask == 0.0:
         return "quote_one_sided"
     return "quote_crossed" if bid > ask else None
+
+
+def mids_at_edges(quotes: Iterable[QuoteMessage], step_ns: int) -> list[tuple[int, float]]:
+    """Return (time, middle price) of the last quote before each edge of bars, and of the last."""
+    mids: list[tuple[int, float]] = []
+    for m in quotes:
+        if quote_reason(m) is None:
+            ts = stamp_ns(m.t)
+            if mids and mids[-1][0] // step_ns == ts // step_ns:
+                mids.pop()
+            mids.append((ts, (m.bid + m.ask) / 2))
+    return mids
 
 
 def is_sound(bar: Bar) -> bool:

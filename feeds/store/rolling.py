@@ -49,8 +49,8 @@ from feeds.alpaca.wire import (
     stamp_ns,
 )
 from feeds.gaps import Backfill
-from feeds.news import cleaned
-from feeds.store.checks import is_sound, quote_reason, sessions_of, to_message
+from feeds.news import cleaned, spelled
+from feeds.store.checks import is_sound, mids_at_edges, quote_reason, sessions_of, to_message
 from feeds.store.symbols import Received, SymbolBook
 from feeds.store.view import MarketView
 
@@ -181,32 +181,34 @@ class RollingStore:
             changes += candles.venue_bar(bar)
         prints = self._prints_of(backfill.trades)
         changes += candles.fill(backfill.minute_bars, prints, backfill.since_ns)
-        for quote in backfill.quotes:
-            self._seed_quote(book, quote)
+        candles.fill_mids(mids_at_edges(backfill.quotes, candles.interval_ns))
         if backfill.quote is not None:
             self._seed_quote(book, backfill.quote)
         changes += candles.close_due(now_ns, book.latest_mid())
         book.splice(changes)
         book.piece = candles.current
-        for article in backfill.news:
-            book.news.put(cleaned(article))
+
+    def seed_news(self, items: Iterable[NewsItem]) -> None:
+        """Take articles of the past: they are shown, but nobody is called for them."""
+        for item in items:
+            self._shelve(item)
 
     def link_lost(self, symbols: Sequence[str], reason: str) -> None:
         """Mark symbols stale: their bars stop closing until the gap is filled."""
-        lost = [book for symbol in symbols if (book := self._books.get(symbol))]
-        for book in lost:
+        for book in (books := self._named(symbols, is_stale=False)):
             book.is_stale = True
             book.candles.mark_cut()
-        self._listener.link_changed([b.symbol for b in lost], is_up=False, reason=reason)
+        if books:
+            self._listener.link_changed([b.symbol for b in books], is_up=False, reason=reason)
 
     def link_restored(self, symbols: Sequence[str]) -> None:
         """Mark symbols fresh again, after `seed`; bars that closed meanwhile are not called."""
-        restored = [book for symbol in symbols if (book := self._books.get(symbol))]
         now_ns = self._clock.now_ns()
-        for book in restored:
+        for book in (books := self._named(symbols, is_stale=True)):
             book.splice(book.candles.close_due(now_ns, book.latest_mid()))
             book.is_stale = False
-        self._listener.link_changed([b.symbol for b in restored], is_up=True, reason="")
+        if books:
+            self._listener.link_changed([b.symbol for b in books], is_up=True, reason="")
 
     # -- what the engine asks
 
@@ -245,6 +247,10 @@ class RollingStore:
         return sum((book.candles.rejects for book in self._books.values()), Counter(self.rejects))
 
     # -- the rarer paths
+
+    def _named(self, symbols: Iterable[str], *, is_stale: bool) -> list[SymbolBook]:
+        books = (self._books.get(symbol) for symbol in symbols)
+        return [book for book in books if book is not None and book.is_stale is is_stale]
 
     def _new_book(self, symbol: str, calendar: Calendar) -> SymbolBook:
         is_crypto = asset_class_of(symbol) is AssetClass.CRYPTO
@@ -338,10 +344,16 @@ class RollingStore:
             )
 
     def _take_news(self, item: NewsItem) -> None:
-        item = cleaned(item)
+        kept = self._shelve(item)
+        if kept is not None:
+            self._listener.news_arrived(kept)
+
+    def _shelve(self, item: NewsItem) -> NewsItem | None:
+        """Keep an article, cleaned, with the symbols it names; none when all of them have it."""
+        item = spelled(cleaned(item), self._books)
         named = [book for symbol in item.symbols if (book := self._books.get(symbol))]
-        if sum(book.news.put(item) for book in named):
-            self._listener.news_arrived(item)
+        is_new = sum(book.news.put(item) for book in named) > 0
+        return item if is_new else None
 
     def _show(self, book: SymbolBook, changes: Sequence[BarChange]) -> None:
         """Take bars that closed or changed; a bar that closed is called, a revised one is not."""

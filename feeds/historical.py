@@ -1,0 +1,318 @@
+"""Ask Alpaca for history over alpaca-py: bars, prints, quotes, news, without blocking the loop.
+
+alpaca-py's client blocks, has no time-out, sleeps through its own retries and is not promised to
+be safe between threads (its source, 0.44). So each worker thread has its own clients, with a
+time-out mounted and the retries set to none, and answers come raw: one unknown value must not cost
+a page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+import requests
+from alpaca.common.enums import Sort
+from alpaca.common.exceptions import APIError
+from alpaca.data.enums import Adjustment, DataFeed
+from alpaca.data.historical import (
+    CryptoHistoricalDataClient,
+    NewsClient,
+    StockHistoricalDataClient,
+)
+from alpaca.data.requests import (
+    CryptoBarsRequest,
+    CryptoLatestQuoteRequest,
+    CryptoQuoteRequest,
+    CryptoTradesRequest,
+    NewsRequest,
+    StockBarsRequest,
+    StockLatestQuoteRequest,
+    StockTradesRequest,
+)
+from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
+from requests.adapters import HTTPAdapter
+
+from domain.errors import FeedError, FeedRefused
+from domain.market import Bar, NewsItem, Quote
+from domain.ports import Clock
+from domain.records import NS_PER_S, to_datetime
+from feeds.alpaca.decoder import FrameDecoder
+from feeds.alpaca.events import bar_event, news_event, quote_event
+from feeds.alpaca.wire import (
+    BarMessage,
+    NewsMessage,
+    QuoteMessage,
+    TradeMessage,
+    WireMessage,
+    stamp_ns,
+)
+
+M = TypeVar("M", bound=WireMessage)
+Rows = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryConfig:
+    """Say where history is and how long to wait for it. The secret never prints.
+
+    `url` of none means Alpaca's own data host. `deadline_s` bounds one answer with all its pages.
+    """
+
+    key: str
+    secret: str = field(repr=False)
+    url: str | None = None
+    feed: str = "iex"
+    connect_timeout_s: float = 3.0
+    read_timeout_s: float = 10.0
+    deadline_s: float = 60.0
+    workers: int = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Which part of history: from `start_ns` to `end_ns` (none: now), at most `limit` points.
+
+    `limit` counts points across all symbols; with `is_newest_first` they are the last ones.
+    """
+
+    start_ns: int
+    end_ns: int | None = None
+    limit: int | None = None
+    is_newest_first: bool = False
+
+    def fields(self) -> dict[str, Any]:
+        """Return alpaca-py's request fields."""
+        return {
+            "start": _utc(self.start_ns),
+            "end": None if self.end_ns is None else _utc(self.end_ns),
+            "limit": self.limit,
+            "sort": Sort.DESC if self.is_newest_first else Sort.ASC,
+        }
+
+
+class AlpacaHistory:
+    """Answer for history (`domain.ports.QuoteSource` among it); raises `FeedError`."""
+
+    def __init__(self, config: HistoryConfig, clock: Clock) -> None:
+        self.rejects: Counter[str] = Counter()
+        self._config = config
+        self._clock = clock
+        self._local = threading.local()
+        self._pool = ThreadPoolExecutor(config.workers, thread_name_prefix="history")
+
+    async def aclose(self) -> None:
+        """Drop what has not started; a request under way ends by its own time-out."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def bars(self, symbols: Sequence[str], minutes: int, span: Span) -> dict[str, list[Bar]]:
+        """Return bars of so many minutes by symbol, oldest first; broken ones are left out."""
+        frame = _time_frame(minutes)
+        fields = {"timeframe": frame, **span.fields()}
+        if _is_crypto(symbols):
+            request = CryptoBarsRequest(symbol_or_symbols=list(symbols), **fields)
+            pages = await self._ask(lambda clients: clients.crypto.get_crypto_bars(request))
+        else:
+            stock = StockBarsRequest(
+                symbol_or_symbols=list(symbols),
+                adjustment=Adjustment.RAW,
+                feed=self._feed(),
+                **fields,
+            )
+            pages = await self._ask(lambda clients: clients.stock.get_stock_bars(stock))
+        found = self._typed(pages, "b", BarMessage)
+        return {
+            symbol: _sorted([bar_event(m, symbol, minutes * 60) for m in rows])
+            for symbol, rows in found.items()
+        }
+
+    async def trades(self, symbols: Sequence[str], span: Span) -> dict[str, list[TradeMessage]]:
+        """Return prints by symbol, oldest first."""
+        if _is_crypto(symbols):
+            request = CryptoTradesRequest(symbol_or_symbols=list(symbols), **span.fields())
+            pages = await self._ask(lambda clients: clients.crypto.get_crypto_trades(request))
+        else:
+            stock = StockTradesRequest(
+                symbol_or_symbols=list(symbols), feed=self._feed(), **span.fields()
+            )
+            pages = await self._ask(lambda clients: clients.stock.get_stock_trades(stock))
+        return _by_time(self._typed(pages, "t", TradeMessage))
+
+    async def crypto_quotes(
+        self, symbols: Sequence[str], span: Span
+    ) -> dict[str, list[QuoteMessage]]:
+        """Return quotes of crypto pairs by symbol, oldest first."""
+        request = CryptoQuoteRequest(symbol_or_symbols=list(symbols), **span.fields())
+        pages = await self._ask(lambda clients: clients.crypto.get_crypto_quotes(request))
+        return _by_time(self._typed(pages, "q", QuoteMessage))
+
+    async def latest_quotes(self, symbols: Sequence[str]) -> dict[str, QuoteMessage]:
+        """Return the latest quote of each symbol that has one; all of one class."""
+        if _is_crypto(symbols):
+            request = CryptoLatestQuoteRequest(symbol_or_symbols=list(symbols))
+            answer = await self._ask(
+                lambda clients: clients.crypto.get_crypto_latest_quote(request)
+            )
+        else:
+            stock = StockLatestQuoteRequest(symbol_or_symbols=list(symbols), feed=self._feed())
+            answer = await self._ask(lambda clients: clients.stock.get_stock_latest_quote(stock))
+        rows = {symbol: [row] for symbol, row in answer.items()}
+        found = self._typed(rows, "q", QuoteMessage)
+        return {symbol: quotes[0] for symbol, quotes in found.items() if quotes}
+
+    async def latest_quote(self, symbol: str) -> Quote | None:
+        """Return the venue's latest quote, or none; raises `FeedError`."""
+        found = await self.latest_quotes([symbol])
+        message = found.get(symbol)
+        return None if message is None else quote_event(message, self._clock.now_ns())
+
+    async def news(self, symbols: Sequence[str], span: Span) -> list[NewsItem]:
+        """Return articles that name one of the symbols, oldest first, as they were written.
+
+        The venue spells crypto pairs without their slash here.
+        """
+        names = ",".join(symbol.replace("/", "") for symbol in symbols)
+        request = NewsRequest(symbols=names, **span.fields())
+        answer = await self._ask(lambda clients: clients.news.get_news(request))
+        rows = {"": answer.get("news") or []}
+        found = self._typed(rows, "n", NewsMessage)[""]
+        return sorted(
+            (news_event(message) for message in found),
+            key=lambda item: (item.ts_event, item.id),
+        )
+
+    def _feed(self) -> DataFeed | None:
+        try:
+            return DataFeed(self._config.feed)
+        except ValueError:
+            return None
+
+    def _typed(self, pages: Rows, kind: str, form: type[M]) -> dict[str, list[M]]:
+        """Type the rows of each symbol; those that cannot be are counted and left out."""
+        decoder = FrameDecoder()
+        typed: dict[str, list[M]] = {}
+        for symbol, rows in pages.items():
+            named = [{**row, "T": kind, "S": symbol} for row in rows if isinstance(row, dict)]
+            messages = decoder.decode_plain(named)
+            typed[symbol] = [m for m in messages if isinstance(m, form) and _is_dated(m)]
+        self.rejects += decoder.rejects
+        return typed
+
+    async def _ask(self, question: Callable[[_Clients], Any]) -> Rows:
+        """Run one question on a worker; raises `FeedError`, final refusals as `FeedRefused`."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._config.deadline_s):
+                answer = await loop.run_in_executor(self._pool, self._perform, question)
+        except TimeoutError:
+            raise FeedError(
+                f"The venue's history did not come within {self._config.deadline_s:g} s.",
+                code="HISTORY_SILENT",
+            ) from None
+        return answer if isinstance(answer, dict) else {}
+
+    def _perform(self, question: Callable[[_Clients], Any]) -> Any:
+        clients = getattr(self._local, "clients", None)
+        if clients is None:
+            clients = self._local.clients = _Clients(self._config)
+        try:
+            return question(clients)
+        except APIError as error:
+            raise _refusal(error) from error
+        except requests.RequestException as error:
+            raise FeedError(
+                f"The venue's history cannot be reached ({type(error).__name__}).",
+                code="HISTORY_UNREACHABLE",
+            ) from error
+        except (ValueError, AttributeError, TypeError, KeyError) as error:
+            raise FeedError(
+                "The venue's history answered in no known form.", code="HISTORY_MALFORMED"
+            ) from error
+
+
+class _Clients:
+    """One thread's clients: raw answers, a time-out, no retries."""
+
+    def __init__(self, config: HistoryConfig) -> None:
+        key, secret, url = config.key, config.secret, config.url
+        self.stock = StockHistoricalDataClient(key, secret, raw_data=True, url_override=url)
+        self.crypto = CryptoHistoricalDataClient(key, secret, raw_data=True, url_override=url)
+        self.news = NewsClient(key, secret, raw_data=True, url_override=url)
+        adapter = _Impatient(config.connect_timeout_s, config.read_timeout_s)
+        for client in (self.stock, self.crypto, self.news):
+            client._retry = 0  # noqa: SLF001 - alpaca-py offers no other way to switch it off
+            for scheme in ("http://", "https://"):
+                client._session.mount(scheme, adapter)  # noqa: SLF001 - nor to bound a request
+
+
+class _Impatient(HTTPAdapter):
+    """Put a time-out into every request that comes without one."""
+
+    def __init__(self, connect_s: float, read_s: float) -> None:
+        super().__init__()
+        self._timeout = (connect_s, read_s)
+
+    def send(self, request: Any, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send as the parent does, bounded."""
+        kwargs["timeout"] = kwargs.get("timeout") or self._timeout
+        return super().send(request, *args, **kwargs)
+
+
+def _refusal(error: APIError) -> FeedError:
+    """Say what a refused question means (statuses and bodies: Alpaca, "Market Data FAQ")."""
+    status, text = error.status_code or 0, str(error)[:200]
+    if status == requests.codes.too_many_requests:
+        return FeedError("The venue's history allows no more requests now.", code="HISTORY_LIMITED")
+    if "SIP data" in text:
+        return FeedRefused(
+            "The plan of this key does not show recent SIP data.",
+            remedy="Choose the iex feed, or another data plan.",
+            code="HISTORY_NOT_IN_PLAN",
+        )
+    if status in (requests.codes.unauthorized, requests.codes.forbidden):
+        return FeedRefused(
+            f"The venue refuses history to this key (HTTP {status}).",
+            remedy="Check APCA_API_KEY_ID and APCA_API_SECRET_KEY.",
+            code="HISTORY_REFUSED",
+        )
+    return FeedError(f"The venue's history answered HTTP {status}.", code="HISTORY_FAILED")
+
+
+def _is_crypto(symbols: Sequence[str]) -> bool:
+    return "/" in symbols[0]
+
+
+def _time_frame(minutes: int) -> TimeFrame:
+    """Return alpaca-py's time frame; it takes up to 59 minutes, then whole hours."""
+    if minutes % 60 == 0:
+        return TimeFrame(minutes // 60, TimeFrameUnit.Hour)
+    return TimeFrame(minutes, TimeFrameUnit.Minute)
+
+
+def _utc(ts_ns: int) -> datetime:
+    return to_datetime(max(ts_ns, NS_PER_S))
+
+
+def _is_dated(message: WireMessage) -> bool:
+    try:
+        stamp_ns(message.created_at if isinstance(message, NewsMessage) else message.t)  # type: ignore[union-attr]
+    except ValueError:
+        return False
+    return True
+
+
+def _sorted(bars: Iterable[Bar]) -> list[Bar]:
+    return sorted(bars, key=lambda bar: bar.ts_event)
+
+
+def _by_time(found: dict[str, list[M]]) -> dict[str, list[M]]:
+    return {
+        symbol: sorted(rows, key=lambda m: stamp_ns(m.t))  # type: ignore[union-attr]
+        for symbol, rows in found.items()
+    }
