@@ -391,6 +391,21 @@ async def test_subscribers_of_the_same_get_the_same_frames_in_either_codec():
             assert {**same, "t": 0} == {**one, "t": 0}
 
 
+async def test_equal_subscriptions_share_their_frames_encoded_once():
+    async with exchange(connections=2) as server, client(server) as one, client(server) as two:
+        await one.control({"action": "subscribe", "quotes": ["AAPL", "MSFT"]})
+        await two.control({"action": "subscribe", "quotes": ["MSFT"]})
+        await two.control({"action": "subscribe", "quotes": ["AAPL"]})
+        since = len(server.frames)
+        for _ in range(3):
+            await one.frame()
+            await two.frame()
+        sent = [f for f in server.frames][since:]
+        by_link = [[f.data for f in sent if f.link == link and f.way == "out"] for link in (1, 2)]
+        shared = [data for data in by_link[0] if any(data is other for other in by_link[1])]
+        assert len(shared) >= 2
+
+
 async def test_what_is_unsubscribed_comes_no_more():
     async with exchange(speed=60.0) as server, client(server) as c:
         await c.control({"action": "subscribe", "quotes": ["AAPL", "MSFT"]})
