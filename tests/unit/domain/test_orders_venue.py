@@ -152,6 +152,30 @@ def test_every_order_we_send_is_well_formed(request_, instrument):
     assert broken_rule(request_, instrument) is None
 
 
+def test_bracket_may_lie_exactly_a_cent_from_its_price_and_a_name_be_full():
+    tight = replace(BRACKET, stop_loss=Decimal("100.09"), take_profit=Decimal("100.11"))
+    assert broken_rule(replace(tight, client_order_id="x" * 48), STOCK) is None
+    short = replace(
+        tight, side=Side.SELL, stop_loss=Decimal("100.11"), take_profit=Decimal("100.09")
+    )
+    assert broken_rule(short, STOCK) is None
+
+
+def test_sub_penny_prices_are_for_stocks_below_a_dollar():
+    penny = replace(PLAIN, limit_price=Decimal("0.5001"), stop_loss=None, take_profit=None)
+    assert broken_rule(penny, STOCK) is None
+    assert "off the tick" in str(broken_rule(replace(penny, limit_price=Decimal("1.0001")), STOCK))
+    coin = replace(penny, symbol="BTC/USD", time_in_force=TimeInForce.GTC)
+    assert "off the tick" in str(broken_rule(coin, COIN))
+
+
+def test_order_carries_only_the_prices_of_its_type():
+    priced = replace(COIN_STOP, leg=Leg.FLATTEN, order_type=OrderType.MARKET)
+    assert not to_alpaca(priced).keys() & {"limit_price", "stop_price"}
+    resting = to_alpaca(replace(priced, order_type=OrderType.STOP))
+    assert resting.keys() & {"limit_price", "stop_price"} == {"stop_price"}
+
+
 BROKEN: list[tuple[str, OrderRequest, dict[str, Any], Instrument]] = [
     ("1 to 48 characters", PLAIN, {"client_order_id": "x" * 49}, STOCK),
     ("must be positive", PLAIN, {"quantity": Decimal(0)}, STOCK),
@@ -175,6 +199,7 @@ BROKEN: list[tuple[str, OrderRequest, dict[str, Any], Instrument]] = [
     ("a cent to either side", BRACKET, {"stop_loss": Decimal("100.10")}, STOCK),
     ("a cent to either side", BRACKET, {"take_profit": Decimal("100.10")}, STOCK),
     ("target beyond its stop", OCO, {"take_profit": Decimal("97.00")}, STOCK),
+    ("target beyond its stop", OCO, {"take_profit": Decimal("98.00")}, STOCK),
     ("target beyond its stop", OCO, {"order_type": OrderType.MARKET}, STOCK),
 ]
 
