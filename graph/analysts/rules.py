@@ -21,14 +21,16 @@ ADX and ATR those over 14.
 | | Volatility | Mean range of the last 5 bars over that of all: < 0.6 low, < 1.6 normal, |
 | | | < 2.6 high, else extreme. |
 | | Levels | Support, resistance: lowest low, highest high of the last 20 bars but one. |
-| risk | Approved? | No when the spread is over 0.25 ATR or half of MAX_SPREAD_BPS; when the loss |
-| | | of today is over half of MAX_DAILY_LOSS; volatility is high and confidence under 0.7; |
-| | | when the level ahead is nearer than the least reward asks (MIN_REWARD_RISK). |
-| | Stop | 0.25 ATR beyond the level behind if that is 1 to 3 ATR away, else 2 ATR. |
+| risk | Stop | 0.25 ATR beyond the level behind if that is 1 to 3 ATR away, else 2 ATR; but |
+| | | never nearer than 3 spreads, or noise would take it. |
+| | Approved? | No when that stop is over 4.5 ATR away or the spread over half of |
+| | | MAX_SPREAD_BPS; when today's loss is over half of MAX_DAILY_LOSS; when volatility is |
+| | | high and confidence under 0.7; when the level ahead is nearer than MIN_REWARD_RISK |
+| | | times the stop. |
 | | Target | Twice the stop's distance. |
 | | Size | Mean of score and confidence, half of it when volatility is high. |
-| execution | Style | Closes and narrow spreads (up to 0.1 ATR) marketable, 5 and 1 bps beyond the |
-| | | far side; else passive at our own side. |
+| execution | Style | Closes marketable, 5 bps beyond the far side; opens too, 1 bp beyond it, unless |
+| | | the spread is over 0.6 ATR: then passive at our own side. |
 
 Sources: moving-average and MACD trend following as in Appel, "Technical Analysis: Power Tools for
 Active Investors" (2005); RSI, ATR and ADX as in Wilder, "New Concepts in Technical Trading Systems"
@@ -206,13 +208,13 @@ def _quantify(brief: Brief, window: Window, seen: Reading | None) -> dict[str, A
     if seen is None:
         return said
     s = _side(brief)
-    against = _objection(seen, s, now)
+    against = _objection_of_quant(seen, s, now)
     score = _score(seen, s, resistance if s > 0 else support)
     reason = against or f"score {score:.2f}; {_numbers(seen)}"
     return said | {"confirmed": against is None, "score": score, "reason": reason}
 
 
-def _objection(seen: Reading, s: int, now: Volatility) -> str | None:
+def _objection_of_quant(seen: Reading, s: int, now: Volatility) -> str | None:
     if now is Volatility.EXTREME:
         return "volatility is extreme"
     stretched = s * seen.in_atr(seen.close - seen.fast)
@@ -235,70 +237,86 @@ def _score(seen: Reading, s: int, level: float) -> float:
 
 
 def _weigh(brief: Brief, window: Window, seen: Reading | None) -> dict[str, Any]:
-    assert brief.directive is not None
     assert brief.signal is not None
     if seen is None:
         return _verdict(reason=_UNKNOWN)
-    limits = parse(window.limits, Limits)
     s, signal = _side(brief), brief.signal
-    distance = _stop_distance(seen, s, signal.support if s > 0 else signal.resistance)
-    against = _danger(brief, window, seen, limits) or _too_near(
-        seen, s, signal.resistance if s > 0 else signal.support, distance * limits.min_reward_risk
-    )
+    entry = window.quote.ask if s > 0 else window.quote.bid
+    behind, ahead = signal.support, signal.resistance
+    if s < 0:
+        behind, ahead = ahead, behind
+    distance = _stop_distance(window, seen, s * seen.in_atr(entry - behind) if behind else 0.0)
+    room = s * seen.in_atr(ahead - entry) if ahead else 0.0
+    against = _objection_of_risk(brief, window, distance, room)
     if against is not None:
         return _verdict(reason=against)
-    size = (signal.score + brief.directive.confidence) / 2
-    if signal.volatility is Volatility.HIGH:
-        size /= 2
-    stop = seen.close - s * distance * seen.atr
+    size = _size(brief)
+    stop, target = (entry + s * times * distance * seen.atr for times in (-1, 2))
     return _verdict(reason=f"stop {distance:.2f} ATR away, size {size:.2f}") | {
         "approved": True,
-        "size_fraction": round(size, 4),
+        "size_fraction": size,
         "stop_loss": stop if stop > 0 else None,
-        "take_profit": max(seen.close + s * 2 * distance * seen.atr, seen.close / 2),
+        "take_profit": target if target > 0 else None,
     }
 
 
-def _danger(brief: Brief, window: Window, seen: Reading, limits: Limits) -> str | None:
+def _size(brief: Brief) -> float:
     assert brief.directive is not None
     assert brief.signal is not None
-    spread = seen.in_atr(window.quote.ask - window.quote.bid)
-    if spread > 0.25:
-        return f"the spread is {spread:.2f} ATR"
+    size = (brief.signal.score + brief.directive.confidence) / 2
+    return round(size / 2 if brief.signal.volatility is Volatility.HIGH else size, 4)
+
+
+def _objection_of_risk(brief: Brief, window: Window, distance: float, room: float) -> str | None:
+    limits = parse(window.limits, Limits)
+    return (
+        _cost(window, distance, limits)
+        or _danger(brief, window, limits)
+        or _too_near(room, distance, limits)
+    )
+
+
+def _cost(window: Window, distance: float, limits: Limits) -> str | None:
+    """Object to a spread that forces the stop too far away, or that is wide in itself."""
+    if distance > 4.5:
+        return f"the spread asks for a stop {distance:.2f} ATR away"
     if window.quote.spread_bps > limits.max_spread_bps / 2:
         return f"the spread is {window.quote.spread_bps:.1f} bps"
+    return None
+
+
+def _danger(brief: Brief, window: Window, limits: Limits) -> str | None:
+    """Object to a bad day, and to a doubtful trade in a wild market."""
+    assert brief.directive is not None
+    assert brief.signal is not None
     account = window.account
     if float(account.day_pnl) < -limits.max_daily_loss / 2 * float(account.equity):
         return f"today's result is {account.day_pnl}"
-    is_high = brief.signal.volatility in {Volatility.HIGH, Volatility.EXTREME}
-    if is_high and brief.directive.confidence < 0.7:
+    is_wild = brief.signal.volatility in {Volatility.HIGH, Volatility.EXTREME}
+    if is_wild and brief.directive.confidence < 0.7:
         return f"volatility is {brief.signal.volatility}, confidence under 0.7"
     return None
 
 
-def _too_near(seen: Reading, s: int, level: float | None, reward: float) -> str | None:
+def _too_near(room: float, distance: float, limits: Limits) -> str | None:
     """Object when a level stands between the price and the least reward, in ATR."""
-    if level is None:
-        return None
-    room = s * seen.in_atr(level - seen.close)
-    if 0 < room < reward:
-        return f"a level {room:.2f} ATR ahead leaves less than the {reward:.2f} asked"
+    least = distance * limits.min_reward_risk
+    if 0 < room < least:
+        return f"a level {room:.2f} ATR ahead leaves less than the {least:.2f} asked"
     return None
 
 
-def _stop_distance(seen: Reading, s: int, behind: float | None) -> float:
-    """Return the stop's distance from the close in ATR: beyond the level behind, or 2."""
-    if behind is None:
-        return 2.0
-    distance = s * seen.in_atr(seen.close - behind) + 0.25
-    return distance if 1.0 <= distance <= 3.0 else 2.0
+def _stop_distance(window: Window, seen: Reading, behind: float) -> float:
+    """Return how far from the entry the stop stands, in ATR; `behind` is how far the level is."""
+    distance = behind + 0.25 if 1.0 <= behind + 0.25 <= 3.0 else 2.0
+    return max(distance, 3 * seen.in_atr(window.quote.ask - window.quote.bid))
 
 
 def _execute(brief: Brief, window: Window, seen: Reading | None) -> dict[str, Any]:
     if brief.intent is not None and brief.intent.is_close:
         return {"style": ExecutionStyle.MARKETABLE.value, "limit_offset_bps": 5.0}
     spread = window.quote.ask - window.quote.bid
-    if seen is not None and seen.in_atr(spread) > 0.1:
+    if seen is not None and seen.in_atr(spread) > 0.6:
         return {"style": ExecutionStyle.PASSIVE.value, "limit_offset_bps": 0.0}
     return {"style": ExecutionStyle.MARKETABLE.value, "limit_offset_bps": 1.0}
 

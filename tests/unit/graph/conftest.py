@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+import socket
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -30,6 +32,7 @@ from domain.market import (
 )
 from domain.records import NS_PER_S, format_ns, parse_ns, plain
 from graph.analysts.model.conversation import template_digests
+from graph.analysts.model.endpoint import EndpointConfig
 
 AS_OF = parse_ns("2026-11-20T15:30:00Z")
 INTERVAL_S = 60
@@ -223,9 +226,6 @@ class Waiting(Scripted):
         return await super().answer(brief)
 
 
-Reply = dict[str, Any] | str | Callable[[dict[str, Any]], Any]
-
-
 @dataclass
 class FakeModel:
     """An OpenAI-compatible endpoint: each request takes the next reply of its role, or the last.
@@ -298,9 +298,7 @@ def role_of(body: dict[str, Any]) -> str:
     return next(role for role in schema_names.values() if role in text.split(".")[0].lower())
 
 
-def completion(
-    body: dict[str, Any], reply: Any, *, finish: str = "stop", **message: Any
-) -> Raw:
+def completion(body: dict[str, Any], reply: Any, *, finish: str = "stop", **message: Any) -> Raw:
     """Wrap an answer as a chat completion, by tool call where tools were sent."""
     text = reply if isinstance(reply, str) else json.dumps(reply)
     said: dict[str, Any] = {"role": "assistant", "content": text, **message}
@@ -336,20 +334,23 @@ async def model() -> AsyncIterator[FakeModel]:
     fake.says("quant", CONFIRMED)
     fake.says("risk", APPROVED)
     fake.says("execution", MARKETABLE)
-    config = uvicorn.Config(
-        fake, host="127.0.0.1", port=0, log_config=None, lifespan="off", ws="none"
-    )
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.005)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    fake.url = f"http://127.0.0.1:{port}/v1"
-    yield fake
-    server.should_exit = True
-    server.force_exit = True
-    await serving
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        fake.url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        server = QuietServer(
+            uvicorn.Config(fake, log_config=None, lifespan="off", ws="none", access_log=False)
+        )
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        yield fake
+        server.should_exit = server.force_exit = True
+        await serving
+
+
+class QuietServer(uvicorn.Server):
+    """Uvicorn without a hand on the process's signals."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 @dataclass
@@ -374,6 +375,12 @@ class Ledger:
 
     def pause(self, retry_after_s: float) -> None:
         self.pauses.append(retry_after_s)
+
+
+def config(model: FakeModel, **changes: Any) -> EndpointConfig:
+    """How to reach the fake model."""
+    asked = EndpointConfig(model="gpt-4.1-mini", api_key="sk-test", base_url=model.url)
+    return msgspec.structs.replace(asked, **changes)
 
 
 @pytest.fixture
