@@ -5,70 +5,17 @@ There is one way up, after a crash and after a stop alike: read the journal, the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from decimal import Decimal
-from typing import Protocol
 
 from domain.limits import TradingState
-from domain.orders import Fill, Leg, Order
+from domain.orders import Leg, Order
 from domain.records import Record
 from engine.equity import EquityMarks
 from engine.orders.plans import Plan, plan_of
 from engine.trading import EMPTY, Standing
-
-
-class _FillRow(Protocol):
-    @property
-    def fill(self) -> Fill: ...
-
-
-class OrderMemory(Protocol):
-    """What a restart reads of orders; `journal.reads.orders.OrderReads` is one."""
-
-    async def open(self) -> list[Order]:
-        """Return every order that is not terminal."""
-        ...
-
-    async def last_entry(self, symbol: str) -> Order | None:
-        """Return the newest entry that filled."""
-        ...
-
-    async def attempts(self, origin: str) -> dict[Leg, int]:
-        """Return the highest attempt each leg has used."""
-        ...
-
-    async def of_origin(self, origin: str) -> list[Order]:
-        """Return the orders of an origin."""
-        ...
-
-    async def fills(self, *, symbol: str) -> Sequence[_FillRow]:
-        """Return the fills of a symbol."""
-        ...
-
-
-class _TradingRow(Protocol):
-    state: str
-    code: str
-    reason: str
-    actor: str
-
-
-class _EquityRow(Protocol):
-    day: str
-    day_start: Decimal
-    peak: Decimal
-
-
-class StateMemory(Protocol):
-    """What a restart reads of states; `journal.reads.states.StateReads` is one."""
-
-    async def trading(self) -> _TradingRow | None:
-        """Return the last trading state."""
-        ...
-
-    async def equity(self) -> _EquityRow | None:
-        """Return the last equity with its marks."""
-        ...
+from journal.reads.orders import OrderReads
+from journal.reads.states import StateReads
 
 
 class Remembered(Record, frozen=True):
@@ -81,7 +28,7 @@ class Remembered(Record, frozen=True):
     marks: EquityMarks | None
 
 
-async def remember(orders: OrderMemory, states: StateMemory, symbols: Iterable[str]) -> Remembered:
+async def remember(orders: OrderReads, states: StateReads, symbols: Iterable[str]) -> Remembered:
     """Read all that a start needs; raises `JournalError`."""
     held: dict[str, Order] = {}
     related: dict[str, Order] = {}
@@ -108,14 +55,14 @@ async def remember(orders: OrderMemory, states: StateMemory, symbols: Iterable[s
     )
 
 
-async def _held_by(orders: OrderMemory, symbol: str) -> Order | None:
+async def _held_by(orders: OrderReads, symbol: str) -> Order | None:
     """Return the entry a position in the symbol came from; none when its fills add up to zero."""
     rows = await orders.fills(symbol=symbol)
     total = sum((row.fill.quantity * row.fill.side.sign for row in rows), Decimal(0))
     return await orders.last_entry(symbol) if total != 0 else None
 
 
-async def _standing(states: StateMemory) -> Standing:
+async def _standing(states: StateReads) -> Standing:
     row = await states.trading()
     if row is None:
         return EMPTY
@@ -124,7 +71,7 @@ async def _standing(states: StateMemory) -> Standing:
     )
 
 
-async def _marks(states: StateMemory) -> EquityMarks | None:
+async def _marks(states: StateReads) -> EquityMarks | None:
     row = await states.equity()
     if row is None:
         return None

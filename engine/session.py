@@ -32,7 +32,7 @@ class Session:
         watch: MarketWatch,
         ears: MarketEars,
         dispatcher: Dispatcher,
-        prepare: Callable[[], Awaitable[None]],
+        prepare: Callable[[], Awaitable[object]],
         cancel_entries: Callable[[], Awaitable[Any]],
         journal: Journal,
         publish: Publish,

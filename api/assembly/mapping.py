@@ -56,19 +56,26 @@ def _engine(config: Config, mode: str) -> EnginePlan:
 
 def _analyst(config: Config, mode: str) -> AnalystPlan:
     """Choose who answers, once, and say why."""
-    s = config.settings
-    if mode == "live" and s.analyst == "auto":
+    if mode == "live" and config.settings.analyst == "auto":
         raise ConfigError(
             "ANALYST is auto: with real money it must be named.",
             remedy="Set ANALYST to llm, rules or local.",
         )
+    return analyst_of(config, config.settings.analyst)
+
+
+def analyst_of(config: Config, wanted: str) -> AnalystPlan:
+    """Return the plan of one analyst: `auto` takes `llm` with a key and `rules` without."""
+    s = config.settings
+    if wanted not in {"auto", "llm", "rules", "local"}:
+        raise ConfigError(f"There is no analyst {wanted!r}.", remedy="Use llm, rules or local.")
     budget = BudgetConfig(
         requests_per_minute=s.llm_requests_per_minute,
         tokens_per_minute=s.llm_tokens_per_minute,
         usd_per_day=s.llm_max_usd_per_day,
     )
-    kind, why = s.analyst, f"ANALYST={s.analyst}"
-    if s.analyst == "auto":
+    kind, why = wanted, f"ANALYST={wanted}"
+    if wanted == "auto":
         kind = "llm" if s.has_model_key else "rules"
         why = "a model key is set" if s.has_model_key else "no model key is set"
     endpoint = _endpoint(config) if kind == "llm" else None

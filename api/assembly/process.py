@@ -95,9 +95,7 @@ async def _open(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outside:
     stack.push_async_callback(broker.aclose)
     account = await broker.account()
     instruments = await _instruments(broker, plan.engine.symbols)
-    calendar = AlwaysOpenCalendar() if plan.is_always_open else TradingCalendar()
-    is_dated = isinstance(calendar, TradingCalendar)
-    venue = VenueWatch(broker, clock, calendar.replace if is_dated else None)
+    calendar, venue = _calendar(plan, broker, clock)
     await venue.look()
     ears = MarketEars(bus.publish)
     store = RollingStore(_store_config(plan.engine), listener=ears, clock=clock, calendar=calendar)
@@ -120,6 +118,14 @@ async def _open(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outside:
         venue=venue,
         account_id=account.account_id,
     )
+
+
+def _calendar(plan: Plan, broker: Broker, clock: Clock) -> tuple[Calendar, VenueWatch]:
+    """Return when the venue trades and who keeps asking it."""
+    if plan.is_always_open:
+        return AlwaysOpenCalendar(), VenueWatch(broker, clock, None)
+    calendar = TradingCalendar()
+    return calendar, VenueWatch(broker, clock, calendar.replace)
 
 
 def _feed(
@@ -167,11 +173,11 @@ async def _instruments(broker: Broker, symbols: Sequence[str]) -> dict[str, Inst
 
 
 async def _desk(plan: AnalystPlan, wall: Clock, stack: AsyncExitStack) -> Desk:
-    analyst = await _analyst(plan, wall, stack)
+    analyst = await open_analyst(plan, wall, stack)
     return Desk(analyst, wall)
 
 
-async def _analyst(plan: AnalystPlan, wall: Clock, stack: AsyncExitStack) -> Analyst:
+async def open_analyst(plan: AnalystPlan, wall: Clock, stack: AsyncExitStack) -> Analyst:
     """Make the one that answers, as it was chosen at the start; it never changes."""
     match plan.kind:
         case "rules":

@@ -90,18 +90,17 @@ def demo(
 
 
 @app.command(name="run")
-def run_bot(
+def run_command(
     *,
-    watch: Annotated[bool, typer.Option(help="Simulate orders; none leaves.")] = False,
     live: Annotated[
         bool, typer.Option(help="Trade real money (LIVE_TRADING must say so).")
     ] = False,
     start: Annotated[bool, typer.Option(help="Start the session at once.")] = False,
 ) -> None:
     """Serve HTTP and trade Alpaca paper (or live) when told to start."""
-    from api.cli.run import serve
+    from api.cli.run import run_bot
 
-    serve(watch=watch, live=live, start=start)
+    run_bot(live=live, start=start)
 
 
 @app.command()

@@ -32,7 +32,7 @@ class Flatten:
         quote: Callable[[str], Quote | None],
         instrument: Callable[[str], Instrument],
         is_foreign: Callable[[str], bool],
-        ended: Callable[[str], Awaitable[Order]],
+        ended: Callable[[Order], Awaitable[Order]],
         refresh: Callable[[], Awaitable[None]],
         journal: Journal,
         clock: Clock,
@@ -57,12 +57,12 @@ class Flatten:
             if not sending:
                 return
             results = await asyncio.gather(*sending)
-            await self._settle([r.client_order_id for r in results if not isinstance(r, Denied)])
+            await self._settle([order for order in results if not isinstance(order, Denied)])
             await self._refresh()
 
-    async def _settle(self, names: list[str]) -> None:
+    async def _settle(self, orders: list[Order]) -> None:
         """Give the orders their time to fill; what is left is priced anew in the next round."""
-        waits = [asyncio.ensure_future(self._ended(name)) for name in names]
+        waits = [asyncio.ensure_future(self._ended(order)) for order in orders]
         if not waits:
             return
         _, late = await asyncio.wait(waits, timeout=_TTL_S + 2)
