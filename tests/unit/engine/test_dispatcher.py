@@ -506,6 +506,18 @@ async def test_stop_cancels_all_runs_and_leaves_no_task() -> None:
     assert (desk.ended, desk.failures, dispatcher.running) == ([], [], ())
 
 
+async def test_stop_tells_whose_ticket_was_still_cooling_down() -> None:
+    """What was promised a run and gets none is named, and is not run after the next start."""
+    desk = Desk()
+    async with desk.open():
+        await desk.bar()
+        await desk.news("pending")
+    assert desk.dropped == [("A", DropReason.STOPPED)]
+    async with desk.open():
+        await desk.clock.advance(120)
+    assert len(desk.started) == 1
+
+
 async def test_stopped_dispatcher_hears_nothing_and_starts_again_as_one() -> None:
     """Start after stop is one bot, with the cool-downs it had (SEED, defect 3)."""
     desk = Desk("A", "B")
