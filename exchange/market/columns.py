@@ -36,11 +36,17 @@ QUOTE_ROW = np.dtype(
 )
 _TAKERS = ("", "B", "S")  # by index 0, 1 and -1
 
-# Which sale conditions keep a print out of a bar's fields (source: UTP trade data feed
-# specification, table of sale conditions, which Alpaca applies to minute bars).
-_NO_OPEN_CLOSE = frozenset("CGHIMNPQRTUVWZ47")
-_NO_HIGH_LOW = frozenset("CHIMNQRTUVW7")
-_NO_VOLUME = frozenset("MQ9")
+# Which sale conditions keep a print out of a minute bar's prices, or out of it altogether (source:
+# Alpaca's market data FAQ on how bars are aggregated, which follows the CTS and UTP specifications
+# but for Form T). Two codes mean one thing on one tape and another on the next.
+_NOTHING = frozenset("MQ9")
+_NO_PRICE = _NOTHING | frozenset("CGHINPRUVZ47")
+_NO_PRICE_ON_TAPE = {
+    "A": frozenset("B"),
+    "B": frozenset("B"),
+    "C": frozenset("W"),
+    "O": frozenset("W"),
+}
 
 
 class PrintLabel(NamedTuple):
@@ -51,19 +57,15 @@ class PrintLabel(NamedTuple):
     tape: str = ""
 
     @property
-    def updates_open_close(self) -> bool:
-        """Tell whether such a print may open or close a bar, and is a last price."""
-        return _NO_OPEN_CLOSE.isdisjoint(self.conditions)
-
-    @property
-    def updates_high_low(self) -> bool:
-        """Tell whether such a print may be a bar's high or low."""
-        return _NO_HIGH_LOW.isdisjoint(self.conditions)
+    def updates_price(self) -> bool:
+        """Tell whether such a print may be a bar's open, high, low or close, and a last price."""
+        barred = _NO_PRICE | _NO_PRICE_ON_TAPE.get(self.tape, frozenset())
+        return barred.isdisjoint(self.conditions)
 
     @property
     def updates_volume(self) -> bool:
         """Tell whether such a print counts in a bar's volume."""
-        return _NO_VOLUME.isdisjoint(self.conditions)
+        return _NOTHING.isdisjoint(self.conditions)
 
 
 class QuoteLabel(NamedTuple):

@@ -149,7 +149,7 @@ class History:
 
 def is_last_price(found: Print) -> bool:
     """Tell whether a print updates the last price."""
-    return PrintLabel(conditions=found.conditions).updates_open_close
+    return PrintLabel(found.exchange, found.conditions, found.tape).updates_price
 
 
 def as_kind(candle: Candle, kind: str, published_ns: int) -> Candle:

@@ -126,23 +126,21 @@ def _passing(minute: Minute, rows: Rows, rule: str) -> Rows:
 
 
 def _of_prints(minute: Minute, rows: Rows, kind: Literal["b", "u"], as_of_ns: int) -> Candle | None:
-    edges = _passing(minute, rows, "updates_open_close")["price"]
-    reach = _passing(minute, rows, "updates_high_low")["price"]
+    prices = _passing(minute, rows, "updates_price")["price"]
     counted = _passing(minute, rows, "updates_volume")
-    if not len(edges) or not len(reach):
+    if not len(prices):
         return None
     volume = float(counted["size"].sum())
     traded = float((counted["price"] * counted["size"]).sum())
-    opened, closed = float(edges[0]), float(edges[-1])
     return Candle(
         minute.symbol,
         minute.start_ns,
         as_of_ns,
         kind,
-        opened,
-        max(float(reach.max()), opened, closed),
-        min(float(reach.min()), opened, closed),
-        closed,
+        float(prices[0]),
+        float(prices.max()),
+        float(prices.min()),
+        float(prices[-1]),
         round(volume, 9),
         len(counted),
         round(traded / volume, 6) if volume else 0.0,

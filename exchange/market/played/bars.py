@@ -43,7 +43,7 @@ def load_bars(path: Path, symbol: str) -> Recording:
         raise ConfigError(f"Bars {path} holds no bar with volume.")
     joined = np.concatenate(laid)
     joined["id"] = np.arange(1, len(joined) + 1)
-    label = PrintLabel() if is_crypto else PrintLabel("V", ("@", SYNTHETIC), "C")
+    label = PrintLabel() if is_crypto else PrintLabel(SYNTHETIC, ("@",), "C")
     prints = Prints(joined, (label,))
     return Recording(symbol=symbol, prints=prints, quotes=quotes_around(prints))
 

@@ -23,7 +23,10 @@ from exchange.market.records import Amendment, Article, Cancellation, Correction
 from exchange.market.stamps import from_rfc3339
 
 SYNTHETIC = "SYN"
-"""The condition code of prints and quotes that nobody recorded. Alpaca has no such code."""
+"""The venue code of prints and quotes that nobody recorded. Alpaca has no such venue.
+
+Not a condition code: a client must not take prints with conditions it does not know for prices.
+"""
 
 _PACKED_ROWS = 8_192
 _SYNTHETIC_SIZE = 100.0
@@ -172,10 +175,7 @@ def quotes_around(prints: Prints) -> Quotes:
         ask_size=_SYNTHETIC_SIZE,
         label=rows["label"],
     )
-    labels = (
-        QuoteLabel(label.exchange, label.exchange, ("R", SYNTHETIC), label.tape)
-        for label in prints.labels
-    )
+    labels = (QuoteLabel(SYNTHETIC, SYNTHETIC, ("R",), label.tape) for label in prints.labels)
     return Quotes(quotes, tuple(labels))
 
 

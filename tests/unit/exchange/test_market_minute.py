@@ -69,6 +69,21 @@ def test_an_official_close_counts_nowhere():
     assert ohlcv(bar) == (10.0, 10.0, 10.0, 10.0, 100.0, 1)
 
 
+@pytest.mark.parametrize(
+    ("tape", "codes"), [("A", "CGHINPRUVZ47B"), ("B", "B"), ("C", "CGHINPRUVZ47W"), ("O", "W")]
+)
+def test_each_condition_that_sets_no_price_is_known_by_tape(tape, codes):
+    for code in codes:
+        label = PrintLabel("V", ("@", code), tape)
+        assert (label.updates_price, label.updates_volume) == (False, True), code
+
+
+@pytest.mark.parametrize(("tape", "codes"), [("A", "@FTXW"), ("C", "@FTXB")])
+def test_other_conditions_set_prices(tape, codes):
+    for code in codes:
+        assert PrintLabel("V", (code,), tape).updates_price, code
+
+
 def test_no_valid_print_makes_no_bar_of_a_share():
     assert minute([]).candle(END) is None
     assert minute([(1, 10.0, 5, 1)]).candle(END) is None

@@ -400,7 +400,7 @@ async def test_equal_subscriptions_share_their_frames_encoded_once():
         for _ in range(3):
             await one.frame()
             await two.frame()
-        sent = [f for f in server.frames][since:]
+        sent = list(server.frames)[since:]
         by_link = [[f.data for f in sent if f.link == link and f.way == "out"] for link in (1, 2)]
         shared = [data for data in by_link[0] if any(data is other for other in by_link[1])]
         assert len(shared) >= 2

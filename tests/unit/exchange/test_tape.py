@@ -97,7 +97,7 @@ def test_a_tape_without_quotes_gets_labelled_ones_a_tick_around_each_print(tmp_p
         if isinstance(m, TopOfBook)
     ]
     assert [(q.bid, q.ask) for q in quotes] == [(99.75, 100.25), (100.0, 100.5), (100.75, 101.25)]
-    assert all("SYN" in q.conditions for q in quotes)
+    assert {(q.bid_exchange, q.ask_exchange) for q in quotes} == {("SYN", "SYN")}
 
 
 def test_recorded_quotes_play_as_they_were(tmp_path):
@@ -303,7 +303,7 @@ def test_bars_play_as_prints_that_make_the_same_bars(tmp_path):
         (10.0, 12.0, 9.0, 11.0, 1200.0),
         (11.0, 11.5, 10.5, 10.75, 7.0),
     ]
-    assert {label.conditions for label in recording.prints.labels} == {("@", "SYN")}
+    assert {label.exchange for label in recording.prints.labels} == {"SYN"}
 
 
 def test_bars_of_one_file_always_make_the_same_prints(tmp_path):
