@@ -22,6 +22,7 @@ MAX_SOURCE = 40
 REMEMBERED = 64
 """Headlines remembered beyond those kept, so that one story repeated by many counts once."""
 
+_CUT = "..."
 _MARKS_KEPT = 3
 """Combining marks on one letter that real scripts need; more is decoration that hides text."""
 
@@ -30,11 +31,15 @@ def clean(text: str, limit: int) -> str:
     """Return the text as one line of visible characters, at most `limit` long.
 
     Removed are Unicode's categories Cc, Cf (zero-width and bidirectional controls), Co, Cs and Cn;
-    every kind of space becomes one space. Cut text ends in an ellipsis.
+    every kind of space becomes one space. Cut text ends in three dots.
     """
     folded = unicodedata.normalize("NFKC", text[: 4 * limit])
-    line = " ".join("".join(_visible(folded)).split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+    visible = unicodedata.normalize("NFKC", "".join(_visible(folded)))
+    line = " ".join(visible.split())
+    if len(line) <= limit:
+        return line
+    kept = max(limit - len(_CUT), 0)
+    return line[:kept].rstrip() + _CUT[:limit]
 
 
 def _visible(text: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 
 from domain.bars import BarChange, Candles, ChangeKind, Piece
@@ -26,6 +27,8 @@ Received = tuple[int, int]
 """When something came: (wall, monotonic) nanoseconds."""
 NEVER: Received = (0, -1)
 FAR_S = 1 << 40
+MOST = sys.float_info.max
+"""The upper edge without any band: an infinite price lies outside of it and is looked at."""
 
 
 class SymbolBook:
@@ -54,7 +57,7 @@ class SymbolBook:
         self.quote_s, self.quote_fraction = 0, 0
         self.quote_at = self.trade_at = self.other_at = NEVER
         self.bands: dict[str, tuple[float, float]] = {}
-        self.low2, self.high2 = -math.inf, math.inf
+        self.low2, self.high2 = -math.inf, MOST
         self.edge_s = 0 if self.is_crypto else FAR_S
         self.n_closed = 0
         self.is_stale = False
@@ -140,7 +143,7 @@ class SymbolBook:
 
     def _find_edges(self) -> None:
         self.low2 = 2 * max((low for low, _ in self.bands.values()), default=-math.inf)
-        self.high2 = 2 * min((high for _, high in self.bands.values()), default=math.inf)
+        self.high2 = min(2 * min((high for _, high in self.bands.values()), default=MOST), MOST)
 
     # -- what is shown
 
