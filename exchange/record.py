@@ -31,7 +31,7 @@ class EventRecord:
 class Record:
     """Keep the newest `capacity` records, oldest dropped first; write all to `path` when given."""
 
-    def __init__(self, *, capacity: int = 100_000, path: Path | None = None) -> None:
+    def __init__(self, *, capacity: int = 20_000, path: Path | None = None) -> None:
         self._kept: deque[RequestRecord | EventRecord] = deque(maxlen=capacity)
         self._file = path.open("a", encoding="utf-8") if path else None
         self.dropped = 0

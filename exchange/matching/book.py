@@ -6,7 +6,7 @@ quote; only a tick that passes a gate looks at orders.
 """
 
 from decimal import Decimal
-from math import inf
+from math import inf, nextafter
 from typing import NamedTuple
 
 from exchange.matching.listing import Listing
@@ -50,7 +50,6 @@ class Book:
         "buy_gate",
         "fall_gate",
         "halted",
-        "has_trailing",
         "last",
         "last_size",
         "listing",
@@ -134,13 +133,19 @@ class Book:
         """Fold the orders' prices into the four gates; call after any of them changed."""
         buys = [_gate(order) for order in self.live if order.side is Side.BUY]
         sells = [_gate(order) for order in self.live if order.side is Side.SELL]
-        rises = [_stop(order) for order in self.stops if order.side is Side.BUY]
-        falls = [_stop(order) for order in self.stops if order.side is Side.SELL]
+        # A buy stop wakes when the market rises to it, and trails when the market falls past its
+        # low water mark; a sell stop the other way round.
+        rises: list[float] = []
+        falls: list[float] = []
+        for order in self.stops:
+            ahead, behind = (rises, falls) if order.side is Side.BUY else (falls, rises)
+            ahead.append(_stop(order))
+            if order.type is OrderType.TRAILING_STOP:
+                behind.append(_mark(order))
         self.buy_gate = max(buys, default=-inf)
         self.sell_gate = min(sells, default=inf)
         self.rise_gate = min(rises, default=inf)
         self.fall_gate = max(falls, default=-inf)
-        self.has_trailing = any(order.type is OrderType.TRAILING_STOP for order in self.stops)
 
 
 def exact(price: float) -> Decimal | None:
@@ -149,10 +154,22 @@ def exact(price: float) -> Decimal | None:
 
 
 def _gate(order: Order) -> float:
-    """Return the worst quote that an order takes; one that cannot wait meets the next quote."""
-    bound = None if order.time_in_force in AT_ONCE else order.bound
+    """Return the worst quote that an order takes.
+
+    One that cannot wait meets any quote, and so does a limit that has not rested yet: the first
+    quote away from it makes it a maker.
+    """
+    is_new = order.limit_price is not None and not order.rested
+    bound = None if is_new or order.time_in_force in AT_ONCE else order.bound
     return float(bound) if bound is not None else inf * order.side.sign
 
 
 def _stop(order: Order) -> float:
     return float(order.stop_price) if order.stop_price is not None else inf * order.side.sign
+
+
+def _mark(order: Order) -> float:
+    """Return the first price past the water mark of a trailing stop; without a mark, any price."""
+    if order.hwm is None:
+        return inf * order.side.sign
+    return nextafter(float(order.hwm), -inf * order.side.sign)

@@ -109,8 +109,9 @@ class Lifecycle:
             qty = pricing.fill_qty(order, price, book, self.knobs)
             if qty > 0:
                 self._fill(order, book, qty=qty, price=price)
-        elif not book.halted:
+        elif not book.halted and not order.rested:
             order.rested = True
+            book.set_gates()
         if order.is_open and order.time_in_force in AT_ONCE:
             self.finish(order, Status.CANCELED)
 

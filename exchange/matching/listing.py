@@ -4,6 +4,7 @@ import uuid
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 
 # Any fixed namespace does: the id of an asset must be the same in every run of the exchange.
 _ASSET_NAMESPACE = uuid.UUID("6f6b2c9e-0c43-5c0e-9a51-3f0b7a0d7f11")
@@ -58,7 +59,12 @@ class Listing:
     @property
     def asset_id(self) -> str:
         """Return the asset's id, the same in every run."""
-        return str(uuid.uuid5(_ASSET_NAMESPACE, self.symbol))
+        return _asset_id(self.symbol)
+
+
+@cache
+def _asset_id(symbol: str) -> str:
+    return str(uuid.uuid5(_ASSET_NAMESPACE, symbol))
 
 
 def us_equity(  # noqa: PLR0913 -- each is one independent flag of the venue's own record

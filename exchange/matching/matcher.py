@@ -187,7 +187,7 @@ class Matcher:
         book.last = price
         book.last_size = size
         book.trade_ns = ts_ns
-        if price <= book.fall_gate or price >= book.rise_gate or book.has_trailing:
+        if price <= book.fall_gate or price >= book.rise_gate:
             self._life.now_ns = max(self._life.now_ns, ts_ns)
             if last := exact(price):
                 self._life.trigger(book, low=last, high=last)
@@ -276,6 +276,8 @@ class Matcher:
 
     def _match(self, book: Book, ts_ns: int) -> None:
         """Let the stops, then every live order of a symbol, look at its quote."""
+        if book.halted:
+            return
         life = self._life
         life.now_ns = max(life.now_ns, ts_ns)
         live = tuple(book.live)

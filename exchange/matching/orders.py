@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from exchange.matching.listing import Listing
@@ -268,6 +269,7 @@ def number(value: Decimal | None) -> str | None:
     return f"{value.normalize():f}" if value else "0"
 
 
+@lru_cache(maxsize=1024)
 def timestamp(ns: int | None) -> str | None:
     """Render an instant as RFC 3339 UTC with nanoseconds, trailing zeros dropped."""
     if ns is None:

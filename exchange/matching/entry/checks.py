@@ -18,6 +18,7 @@ from exchange.matching.sessions import Sessions, at_new_york, in_new_york
 
 # A short sale is valued at no less than 3 % above the ask (source: the orders page).
 _SHORT_MARGIN = Decimal("1.03")
+_CENT = Decimal("0.01")
 _MINUTE_NS = 60_000_000_000
 _OPG_CUTOFF_NS, _CLS_CUTOFF_NS = 2 * _MINUTE_NS, 10 * _MINUTE_NS
 
@@ -205,14 +206,18 @@ def _check_opening(ticket: Ticket, desk: Desk, unit: Decimal) -> None:
     money = account.figures(desk.orders)
     if ticket.listing.is_crypto:
         if cost > money.non_marginable:
-            balance = account.ledger.cash
-            raise _insufficient_balance(ticket, cost, money.non_marginable, balance)
+            sums = (cost, money.non_marginable, account.ledger.cash)
+            raise _insufficient_balance(ticket, *(each.quantize(_CENT) for each in sums))
     elif cost > money.buying_power:
         raise not_permitted(
             "insufficient buying power",
-            buying_power=text(money.buying_power),
-            cost_basis=text(cost),
+            buying_power=_cents(money.buying_power),
+            cost_basis=_cents(cost),
         )
+
+
+def _cents(value: Decimal) -> str | None:
+    return text(value.quantize(_CENT))
 
 
 def _check_one_way(ticket: Ticket, book: Book) -> None:

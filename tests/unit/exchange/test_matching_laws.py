@@ -3,6 +3,7 @@
 from collections import defaultdict
 from contextlib import suppress
 from decimal import Decimal
+from math import inf
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -12,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from exchange.errors import VenueRefusal
 from exchange.matching.account.activities import Search
 from exchange.matching.agenda import NEVER
+from exchange.matching.book import Book
 from exchange.matching.knobs import FillSize, Knobs
 from exchange.matching.listing import crypto_pair, us_equity
 from exchange.matching.matcher import Matcher
@@ -250,6 +252,59 @@ TestTrading.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
+
+
+class OpenGates(Book):
+    """A book whose every tick looks at every order."""
+
+    __slots__ = ()
+
+    def set_gates(self):
+        self.buy_gate = self.rise_gate = inf if self.live or self.stops else -inf
+        self.sell_gate = self.fall_gate = -inf if self.live or self.stops else inf
+        self.rise_gate, self.fall_gate = self.sell_gate, self.buy_gate
+
+
+TICKS = st.one_of(
+    st.tuples(st.just("quote"), SYMBOLS, st.integers(9_800, 10_200), st.sampled_from([2.0, 90.0])),
+    st.tuples(st.just("trade"), SYMBOLS, st.integers(9_800, 10_200), st.just(1.0)),
+)
+
+
+def play(book_type, moves, size):
+    events: list[dict[str, Any]] = []
+    knobs = Knobs(fill_size=size, partial_rate=0.4)
+    listings = [us_equity("AAPL"), crypto_pair("BTC/USD")]
+    matcher = Matcher(
+        listings, knobs=knobs, sessions=AlwaysOpen(), now_ns=ORIGIN_NS, sink=events.append
+    )
+    for listing in listings:
+        quotes_trigger = matcher.books[listing.symbol].quotes_trigger
+        matcher.books[listing.symbol] = book_type(listing, quotes_trigger=quotes_trigger)
+        matcher.on_quote(listing.symbol, 100.0, 500.0, 100.02, 500.0, ORIGIN_NS)
+    for move in moves:
+        if isinstance(move, dict):
+            with suppress(VenueRefusal):
+                matcher.submit(move, ORIGIN_NS)
+            continue
+        kind, symbol, cents, quantity = move
+        price = cents / 100
+        if kind == "trade":
+            matcher.on_trade(symbol, price, quantity, ORIGIN_NS)
+        else:
+            ask = round(price + 0.02, 2)
+            matcher.on_quote(symbol, price, quantity, ask, quantity, ORIGIN_NS)
+    return events
+
+
+@given(
+    moves=st.lists(st.one_of(orders(), TICKS, TICKS, TICKS), max_size=60),
+    size=st.sampled_from(FillSize),
+)
+@settings(max_examples=150, deadline=None)
+def test_the_gates_change_no_outcome(moves, size):
+    """Matching that looks at every order on every tick tells the same story."""
+    assert play(Book, moves, size) == play(OpenGates, moves, size)
 
 
 @given(
