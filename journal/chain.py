@@ -8,7 +8,6 @@ stored.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -16,17 +15,24 @@ import msgspec
 from domain.errors import InvariantBroken
 from domain.ports import Entry, EntryKind
 from domain.records import canonical
-from journal.projections.views import VIEWS, View
+from journal.projections.views import VIEWS, DecisionBody, View
 
 GENESIS = bytes(32)
 """What the first entry's hash stands on."""
 
 
-class Blob(msgspec.Struct, frozen=True, gc=False):
-    """Large content kept once, under the sha256 of its bytes."""
+_NO_WINDOW = b"null"
 
-    digest: str
-    content: bytes
+
+class Content(msgspec.Struct, frozen=True):
+    """What a decision saw and was asked, kept beside the chain: they share bars and compress well.
+
+    `window` is the canonical JSON whose sha256 is the window's digest, byte for byte; `null`
+    where there was none.
+    """
+
+    window: msgspec.Raw
+    prompts: dict[str, str]
 
 
 class Sealed(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,12 +43,12 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True):
     ref: str
     body: bytes
     view: View
-    blobs: tuple[Blob, ...] = ()
+    content: bytes | None = None
 
     @property
     def size(self) -> int:
         """Return how many bytes it holds in the queue."""
-        return len(self.body) + sum(len(blob.content) for blob in self.blobs)
+        return len(self.body) + len(self.content or b"")
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -59,16 +65,14 @@ def seal(entry: Entry, ts: int) -> Sealed:
     batch it would have ridden in.
     """
     try:
-        body, blobs = _without_blobs(entry)
+        body, content = _without_content(entry)
         encoded = canonical(body)
         view = VIEWS[entry.kind].decode(encoded)
     except (msgspec.ValidationError, TypeError, ValueError, KeyError, AttributeError) as error:
         raise InvariantBroken(
             f"A journal entry of kind {entry.kind} has the wrong shape: {error}"
         ) from error
-    return Sealed(
-        ts=ts, kind=entry.kind, ref=entry.ref, body=encoded, view=view, blobs=tuple(blobs)
-    )
+    return Sealed(ts=ts, kind=entry.kind, ref=entry.ref, body=encoded, view=view, content=content)
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
@@ -96,34 +100,35 @@ def entry_hash(prev: bytes, line: Line) -> bytes:
     return hashlib.sha256(b"".join((prev, name, line.body))).digest()
 
 
-def blob_of(content: bytes) -> Blob:
-    """Name content by its sha256."""
-    return Blob(hashlib.sha256(content).hexdigest(), content)
-
-
-def _without_blobs(entry: Entry) -> tuple[dict[str, Any], list[Blob]]:
-    """Replace a decision's window by its digest and each prompt by the digest of its bytes."""
+def _without_content(entry: Entry) -> tuple[dict[str, Any], bytes | None]:
+    """Replace a decision's window by its digest and each prompt by the digest of its text."""
     if entry.kind is not EntryKind.DECISION:
-        return entry.body, []
+        return entry.body, None
     body = dict(entry.body)
-    blobs = []
-    window = body.get("window")
-    if window is not None:
-        blobs.append(blob_of(canonical(window)))
-        body["window"] = blobs[0].digest
-    prompts = {}
-    for name, text in body.get("prompts", {}).items():
-        blob = blob_of(text.encode())
-        blobs.append(blob)
-        prompts[name] = blob.digest
-    body["prompts"] = prompts
-    return body, blobs
+    prompts = body.get("prompts", {})
+    body["prompts"] = {name: _digest(text.encode()) for name, text in prompts.items()}
+    window = canonical(body.get("window"))
+    if window != _NO_WINDOW:
+        body["window"] = _digest(window)
+    elif not prompts:
+        return body, None
+    return body, msgspec.json.encode(Content(msgspec.Raw(window), prompts))
 
 
-def blob_digests(kind: str, body: bytes) -> Iterator[str]:
-    """Yield the digests of the blobs that an entry's body names."""
-    if kind == EntryKind.DECISION:
-        view = VIEWS[EntryKind.DECISION].decode(body)
-        if view.window is not None:
-            yield view.window
-        yield from view.prompts.values()
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def named_contents(kind: str, body: bytes) -> frozenset[str]:
+    """Return the digests of the contents that an entry's body names."""
+    if kind != EntryKind.DECISION:
+        return frozenset()
+    view: DecisionBody = VIEWS[EntryKind.DECISION].decode(body)
+    return frozenset(view.prompts.values()) | ({view.window} if view.window else set())
+
+
+def kept_contents(content: bytes) -> frozenset[str]:
+    """Return the digests of the contents that are kept; raises `msgspec.MsgspecError`."""
+    kept = msgspec.json.decode(content, type=Content)
+    texts = [bytes(kept.window), *(text.encode() for text in kept.prompts.values())]
+    return frozenset(_digest(text) for text in texts)

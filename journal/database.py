@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -50,6 +51,12 @@ class JournalConfig(Record, frozen=True):
     queue_bytes: int = 64 * 1024 * 1024
     batch_entries: int = 1_000
     anchor_every: int = 1_000
+
+
+_SERVER_DEADLINES = {"timeout": 5.0, "command_timeout": 10.0}
+"""Seconds that asyncpg waits for a connection and for a statement."""
+
+_READ_ONLY = {"default_transaction_read_only": "on"}
 
 
 class Address(Record, frozen=True):
@@ -222,7 +229,10 @@ class LoopRunner:
 
     def __init__(self, address: Address, config: JournalConfig) -> None:
         self._address = address
-        self._engine = create_async_engine(address.url, poolclass=sa.NullPool)
+        deadlines = _SERVER_DEADLINES if address.path is None else {}
+        self._engine = create_async_engine(
+            address.url, poolclass=sa.NullPool, connect_args=deadlines
+        )
         if address.path is not None:
             _tune_sqlite(self._engine.sync_engine, config.busy_timeout_s)
         self._connection: AsyncConnection | None = None
@@ -271,9 +281,16 @@ async def _take_advisory_lock(connection: AsyncConnection) -> None:
 
 def reader_engine(address: Address) -> AsyncEngine:
     """Return an engine for readers: their own few connections, unable to write."""
+    if address.path is None:
+        return create_async_engine(
+            address.reader_url,
+            pool_size=2,
+            max_overflow=4,
+            pool_pre_ping=True,
+            connect_args={**_SERVER_DEADLINES, "server_settings": _READ_ONLY},
+        )
     engine = create_async_engine(address.reader_url, pool_size=2, max_overflow=4)
-    if address.path is not None:
-        _on_connect(engine.sync_engine, "busy_timeout=5000", "query_only=ON")
+    _on_connect(engine.sync_engine, "busy_timeout=5000", "query_only=ON")
     return engine
 
 
@@ -286,6 +303,7 @@ def _tune_sqlite(engine: sa.Engine, busy_timeout_s: float) -> None:
         "synchronous=FULL",
         "fullfsync=ON",
         "foreign_keys=ON",
+        "wal_autocheckpoint=4000",
         "journal_size_limit=67108864",
     )
     sa.event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
@@ -331,7 +349,7 @@ def readable_errors(shown: str) -> Iterator[None]:
         raise JournalError(f"The journal failed: {_first_line(error)} ({shown}).") from error
     except OSError as error:
         raise JournalError(
-            f"The journal cannot be reached: {error.strerror or error} ({shown}).",
+            f"The journal cannot be reached: {error.strerror or _first_line(error)} ({shown}).",
             remedy="Check DATABASE_URL and that the database is running.",
         ) from error
 
@@ -354,5 +372,6 @@ def _explain(error: DBAPIError, shown: str) -> JournalError:
 
 
 def _first_line(error: BaseException) -> str:
-    lines = str(error).splitlines()
+    """Return the driver's words without the class that SQLAlchemy puts before asyncpg's."""
+    lines = re.sub(r"^<class '[^']*'>: ", "", str(error)).splitlines()
     return lines[0] if lines else type(error).__name__

@@ -1,8 +1,10 @@
 """Declare the journal's tables once, for SQLite and PostgreSQL alike.
 
-`entries` is the chain and the only truth. Every other table is a projection of it, written in the
-same transaction, and could be made anew from it. Money and quantities are text: exact in both
-databases. Times named `ts` are UTC nanoseconds of writing; other times are RFC 3339 as they came.
+`entries` is the chain and the only truth. `contents` keeps a decision's window and prompts, which
+its entry names by their digests, compressed as one. Every other table is a projection of the chain,
+written in the same transaction, and could be made anew from it; of the checks only the failed ones
+have rows. Money and quantities are text: exact in both databases. Times named `ts` are UTC
+nanoseconds of writing; other times are RFC 3339 as they came.
 """
 
 from __future__ import annotations
@@ -24,6 +26,10 @@ Seq = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def _seq() -> sa.Column[int]:
     return sa.Column("seq", Seq, primary_key=True, autoincrement=False)
+
+
+def _nth() -> sa.Column[int]:
+    return sa.Column("n", sa.Integer, primary_key=True, autoincrement=False)
 
 
 def _text(name: str, *, null: bool = False, key: bool = False) -> sa.Column[str]:
@@ -61,7 +67,7 @@ entries = sa.Table(
 
 anchors = sa.Table("anchors", metadata, _seq(), _number("ts"), _text("hash"))
 
-blobs = sa.Table("blobs", metadata, _text("digest", key=True), _number("size"), _bytes("content"))
+contents = sa.Table("contents", metadata, _seq(), _number("size"), _bytes("content"))
 
 windows = sa.Table(
     "windows",
@@ -71,13 +77,14 @@ windows = sa.Table(
     _text("decision_id"),
     _text("symbol"),
     _text("as_of"),
+    sqlite_with_rowid=False,
 )
 
 decisions = sa.Table(
     "decisions",
     metadata,
-    _text("id", key=True),
-    _number("seq"),
+    _seq(),
+    _text("id"),
     _number("last_seq"),
     _number("ts"),
     _text("symbol"),
@@ -95,18 +102,17 @@ decisions = sa.Table(
     _number("tokens_out"),
     _real("cost_usd"),
     _text("denial_code", null=True),
-    sa.Index(None, "seq"),
+    sa.UniqueConstraint("id"),
     sa.Index(None, "symbol", "seq"),
 )
 
 calls = sa.Table(
     "calls",
     metadata,
-    _text("decision_id", key=True),
-    _text("role", key=True),
-    sa.Column("attempt", sa.Integer, primary_key=True, autoincrement=False),
-    _number("seq"),
-    _number("ts"),
+    _seq(),
+    _nth(),
+    _text("role"),
+    _number("attempt"),
     _text("model"),
     _text("prompt_digest"),
     _number("tokens_in"),
@@ -114,6 +120,7 @@ calls = sa.Table(
     _real("cost_usd"),
     _real("latency_ms"),
     _text("error", null=True),
+    sqlite_with_rowid=False,
 )
 
 gates = sa.Table(
@@ -134,18 +141,18 @@ checks = sa.Table(
     "checks",
     metadata,
     _seq(),
-    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
+    _nth(),
     _text("code"),
-    _flag("passed"),
     _text("value"),
     _text("bound"),
+    sqlite_with_rowid=False,
 )
 
 orders = sa.Table(
     "orders",
     metadata,
-    _text("client_order_id", key=True),
-    _number("seq"),
+    _seq(),
+    _text("client_order_id"),
     _number("last_seq"),
     _number("ts"),
     _text("origin"),
@@ -158,7 +165,7 @@ orders = sa.Table(
     _text("venue_order_id", null=True),
     _text("parent_client_order_id", null=True),
     _bytes("body"),
-    sa.Index(None, "seq"),
+    sa.UniqueConstraint("client_order_id"),
     sa.Index(None, "origin"),
     sa.Index(None, "symbol", "seq"),
     sa.Index(None, "is_open"),

@@ -1,4 +1,4 @@
-"""Write batches of entries: the chain, its projections and its blobs in one transaction.
+"""Write batches of entries: the chain, its projections and its contents in one transaction.
 
 The store remembers the end of the chain. After any failure it forgets it and reads it again, so
 that what was or was not committed is the database's word alone.
@@ -34,8 +34,6 @@ from journal.projections.statements import Batch, Statements, Write, statements_
 
 log = structlog.get_logger(__name__)
 
-_KNOWN_BLOBS = 4096
-
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Entries that go in together or not at all.
@@ -52,7 +50,6 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 class _Written(msgspec.Struct, frozen=True, kw_only=True):
     head: Head
     results: list[int | None]
-    blobs: list[str]
     anchor: Anchor | None
 
 
@@ -66,8 +63,7 @@ class Store:
         self._anchors = AnchorFile(config.anchor_file or address.beside(".anchors"))
         self._lock = FileLock(address.beside(".lock")) if address.path else None
         self._statements: Statements = statements_for("sqlite" if address.path else "postgresql")
-        self._compressor = zstandard.ZstdCompressor(level=3)
-        self._known: dict[str, None] = {}
+        self._compressor = zstandard.ZstdCompressor(level=2)
         self._head: Head | None = None
         self._acknowledged = 0
         self._anchored = 0
@@ -98,7 +94,6 @@ class Store:
         written = await self._runner.run(partial(self._write, requests, head))
         self._head = written.head
         self._acknowledged = written.head.seq
-        self._remember(written.blobs)
         if written.anchor:
             await self._anchor(written.anchor)
         return written.results
@@ -107,7 +102,6 @@ class Store:
         """Drop the connection; the next commit opens another and reads the chain's end."""
         await self._runner.aclose()
         self._head = None
-        self._known.clear()
 
     async def close(self, ts: int) -> None:
         """Anchor the end of the chain and let go of everything."""
@@ -138,7 +132,6 @@ class Store:
         head = head or self._reread(connection)
         batch = Batch(self._statements)
         results: list[int | None] = []
-        blobs: list[str] = []
         for request in requests:
             if request.pending is not None:
                 batch.flush(connection)
@@ -146,13 +139,13 @@ class Store:
                     results.append(None)
                     continue
             for sealed in self._new_items(connection, request, batch):
-                head = self._add(batch, head, sealed, blobs)
+                head = self._add(batch, head, sealed)
             results.append(head.seq)
         anchor = None
         if head.seq - self._anchored >= self._config.anchor_every:
             head, anchor = self._add_anchor(batch, head, requests[-1].items[-1].ts)
         batch.flush(connection)
-        return _Written(head=head, results=results, blobs=blobs, anchor=anchor)
+        return _Written(head=head, results=results, anchor=anchor)
 
     def _new_items(
         self, connection: sa.Connection, request: Request, batch: Batch
@@ -169,7 +162,7 @@ class Store:
                 batch.add(Write.SPOOLED, {"id": spool_id})
                 yield sealed
 
-    def _add(self, batch: Batch, head: Head, sealed: Sealed, blobs: list[str]) -> Head:
+    def _add(self, batch: Batch, head: Head, sealed: Sealed) -> Head:
         after = link(head, sealed)
         batch.add(
             Write.ENTRY,
@@ -183,19 +176,17 @@ class Store:
                 "hash": after.hash,
             },
         )
-        for blob in sealed.blobs:
-            if blob.digest not in self._known:
-                content = self._compressor.compress(blob.content)
-                row = {"digest": blob.digest, "size": len(blob.content), "content": content}
-                batch.add(Write.BLOB, row)
-                blobs.append(blob.digest)
+        if sealed.content is not None:
+            packed = self._compressor.compress(sealed.content)
+            row = {"seq": after.seq, "size": len(sealed.content), "content": packed}
+            batch.add(Write.CONTENT, row)
         batch.extend(project(sealed.view, At(after.seq, sealed.ts)))
         return after
 
     def _add_anchor(self, batch: Batch, head: Head, ts: int) -> tuple[Head, Anchor]:
         body = {"seq": head.seq, "hash": head.hash.hex()}
         after = self._add(
-            batch, head, seal(Entry(kind=EntryKind.ANCHOR, ref="chain", body=body), ts), []
+            batch, head, seal(Entry(kind=EntryKind.ANCHOR, ref="chain", body=body), ts)
         )
         return after, Anchor(seq=after.seq, ts=ts, hash=after.hash.hex())
 
@@ -213,11 +204,6 @@ class Store:
                 remedy="Stop the bot and restore the database.",
             )
         return head
-
-    def _remember(self, digests: list[str]) -> None:
-        self._known.update(dict.fromkeys(digests))
-        while len(self._known) > _KNOWN_BLOBS:
-            del self._known[next(iter(self._known))]
 
     async def _anchor(self, anchor: Anchor) -> None:
         """Write the anchor's file; when it cannot be, the next one follows after as many more."""

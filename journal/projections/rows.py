@@ -66,8 +66,8 @@ def _decision(body: DecisionBody, at: At) -> Rows:
             },
         )
     yield Write.DECISION, _decision_row(decision, at)
-    for call in decision.calls:
-        yield Write.CALL, _call_row(decision.id, call, at)
+    for n, call in enumerate(decision.calls):
+        yield Write.CALL, _call_row(call, at.seq, n)
 
 
 def _decision_row(decision: DecisionView, at: At) -> Row:
@@ -95,13 +95,12 @@ def _decision_row(decision: DecisionView, at: At) -> Row:
     }
 
 
-def _call_row(decision_id: str, call: CallView, at: At) -> Row:
+def _call_row(call: CallView, seq: int, n: int) -> Row:
     return {
-        "decision_id": decision_id,
+        "seq": seq,
+        "n": n,
         "role": call.role,
         "attempt": call.attempt,
-        "seq": at.seq,
-        "ts": at.ts,
         "model": call.model,
         "prompt_digest": call.prompt_digest,
         "tokens_in": call.tokens_in,
@@ -126,17 +125,9 @@ def _gate(body: GateBody, at: At) -> Rows:
         },
     )
     for n, check in enumerate(body.checks):
-        yield (
-            Write.CHECK,
-            {
-                "seq": at.seq,
-                "n": n,
-                "code": check.code,
-                "passed": check.passed,
-                "value": check.value,
-                "bound": check.limit,
-            },
-        )
+        if not check.passed:
+            row = {"seq": at.seq, "n": n, "code": check.code, "bound": _text(check.limit)}
+            yield Write.CHECK, {**row, "value": _text(check.value)}
     if not body.authorized:
         yield Write.DENIAL, {"of_decision": body.decision_id, "with_code": body.code}
 

@@ -18,8 +18,8 @@ Row = dict[str, Any]
 class Write(IntEnum):
     """The statements of a batch, in the order they are run."""
 
-    BLOB = auto()
     ENTRY = auto()
+    CONTENT = auto()
     WINDOW = auto()
     DECISION = auto()
     CALL = auto()
@@ -75,17 +75,19 @@ def statements_for(dialect: str) -> Statements:
         statement: sa.Insert = insert(table).on_conflict_do_nothing()
         return statement
 
-    def latest(table: sa.Table, *keep: str, where: Any = None) -> sa.Insert:
+    def latest(table: sa.Table, key: str, *keep: str, where: Any = None) -> sa.Insert:
         statement = insert(table)
-        fixed = {*keep, *table.primary_key.columns.keys()}
+        fixed = {"seq", "ts", key, *keep}
         update = {c.name: statement.excluded[c.name] for c in table.c if c.name not in fixed}
         upsert: sa.Insert = statement.on_conflict_do_update(
-            index_elements=list(table.primary_key.columns), set_=update, where=where
+            index_elements=[key], set_=update, where=where
         )
         return upsert
 
     plain = {
         Write.ENTRY: schema.entries,
+        Write.CONTENT: schema.contents,
+        Write.CALL: schema.calls,
         Write.GATE: schema.gates,
         Write.CHECK: schema.checks,
         Write.ORDER_EVENT: schema.order_events,
@@ -98,17 +100,15 @@ def statements_for(dialect: str) -> Statements:
     pending = schema.approvals.c.status == "pending"
     return {
         **{write: sa.insert(table) for write, table in plain.items()},
-        Write.BLOB: once(schema.blobs),
         Write.WINDOW: once(schema.windows),
-        Write.DECISION: latest(schema.decisions, "seq", "ts", "denial_code"),
-        Write.CALL: latest(schema.calls),
+        Write.DECISION: latest(schema.decisions, "id", "denial_code"),
         Write.DENIAL: _denial(),
         Write.INTENT: once(schema.orders),
-        Write.ORDER: latest(schema.orders, "seq", "ts"),
+        Write.ORDER: latest(schema.orders, "client_order_id"),
         Write.FILL: once(schema.fills),
         Write.BUST: _bust(),
         Write.ORIGIN: once(schema.origins),
-        Write.APPROVAL: latest(schema.approvals, "seq", "ts", "expires_at", where=pending),
+        Write.APPROVAL: latest(schema.approvals, "decision_id", "expires_at", where=pending),
     }
 
 

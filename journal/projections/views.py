@@ -58,7 +58,7 @@ class DecisionView(_View, frozen=True):
 
 
 class DecisionBody(_View, frozen=True):
-    """A decision; `window` and the values of `prompts` are digests of blobs."""
+    """A decision; `window` and the values of `prompts` are digests of contents."""
 
     decision: DecisionView
     window: str | None = None

@@ -1,24 +1,24 @@
-"""Verify the chain: every entry, every blob it names, every anchor, and name the first bad one."""
+"""Verify the chain, its entries, their contents and its anchors, and name the first bad entry."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 import zstandard
 
 from domain.records import Record
 from journal import schema
 from journal.anchors import Anchor, AnchorFile
-from journal.chain import Head, Line, blob_digests, entry_hash
+from journal.chain import Head, Line, entry_hash, kept_contents, named_contents
 from journal.database import JournalConfig, address_of
-from journal.reads.queries import Queries
+from journal.reads.queries import Queries, unpacked
 
 _ENTRIES = schema.entries
-_BLOBS = schema.blobs
+_CONTENTS = schema.contents
 _ANCHORS = schema.anchors
 
 
@@ -34,7 +34,7 @@ class Verdict(Record, frozen=True):
 
     entries: int
     anchors: int
-    blobs: int
+    contents: int
     head: str
     first_bad: BadEntry | None
 
@@ -53,14 +53,14 @@ class Audit:
         self._file = AnchorFile(path)
 
     async def verify(self) -> Verdict:
-        """Check every hash, blob and anchor; ends at the first entry that does not hold."""
+        """Check every hash, content and anchor; ends at the first entry that does not hold."""
         expected = await self._anchors()
-        head, blobs, bad = Head(), 0, None
+        head, contents, bad = Head(), 0, None
         async for rows in self._queries.chunks(sa.select(_ENTRIES), _ENTRIES.c.seq):
             head, bad = _walk(head, rows, expected)
-            digests = _named(rows, below=bad.seq if bad else head.seq + 1)
-            blobs += len(digests)
-            bad = _first(bad, await self._bad_blob(digests))
+            named = _named(rows, below=bad.seq if bad else head.seq + 1)
+            contents += len(named)
+            bad = await self._bad_content(named) or bad
             if bad is not None:
                 break
         if bad is None:
@@ -68,7 +68,7 @@ class Audit:
         return Verdict(
             entries=head.seq if bad is None else min(head.seq, bad.seq - 1),
             anchors=len(expected),
-            blobs=blobs,
+            contents=contents,
             head=head.hash.hex(),
             first_bad=bad,
         )
@@ -78,18 +78,16 @@ class Audit:
         in_table = (Anchor(seq=row.seq, ts=row.ts, hash=row.hash) for row in rows)
         return {a.seq: a.hash for anchors in (in_table, self._file.read()) for a in anchors}
 
-    async def _bad_blob(self, digests: dict[str, int]) -> BadEntry | None:
-        """Return the first entry whose content is missing or is not what its digest names."""
-        sound: set[str] = set()
-        names = list(digests)
-        for start in range(0, len(names), 500):
-            query = sa.select(_BLOBS).where(_BLOBS.c.digest.in_(names[start : start + 500]))
-            sound.update(row.digest for row in await self._queries.all(query) if _is_sound(row))
-        bad = [(seq, digest) for digest, seq in digests.items() if digest not in sound]
-        if not bad:
-            return None
-        seq, digest = min(bad)
-        return BadEntry(seq=seq, reason=f"the content {digest} it names is missing or changed")
+    async def _bad_content(self, named: dict[int, frozenset[str]]) -> BadEntry | None:
+        """Return the first entry whose window or prompts are missing or not what it names."""
+        for seqs in _batches(sorted(named), 200):
+            query = sa.select(_CONTENTS).where(_CONTENTS.c.seq.in_(seqs))
+            kept = {row.seq: _kept(row.content) for row in await self._queries.all(query)}
+            for seq in seqs:
+                if not named[seq] <= kept.get(seq, frozenset()):
+                    reason = "the window or a prompt it names is missing or changed"
+                    return BadEntry(seq=seq, reason=reason)
+        return None
 
 
 def _walk(
@@ -117,22 +115,23 @@ def _fault(head: Head, line: Line, row: sa.Row[Any], anchors: dict[int, str]) ->
     return None
 
 
-def _named(rows: Sequence[sa.Row[Any]], *, below: int) -> dict[str, int]:
-    """Return the digests that sound entries name, each with the first entry to do so."""
-    named: dict[str, int] = {}
-    for row in rows:
-        if row.seq < below:
-            for digest in blob_digests(row.kind, bytes(row.body)):
-                named.setdefault(digest, row.seq)
-    return named
+def _batches(numbers: list[int], size: int) -> Iterator[list[int]]:
+    return (numbers[start : start + size] for start in range(0, len(numbers), size))
 
 
-def _is_sound(row: sa.Row[Any]) -> bool:
+def _named(rows: Sequence[sa.Row[Any]], *, below: int) -> dict[int, frozenset[str]]:
+    """Return what sound entries name, by the entry's number."""
+    sound = (
+        (row.seq, named_contents(row.kind, bytes(row.body))) for row in rows if row.seq < below
+    )
+    return {seq: digests for seq, digests in sound if digests}
+
+
+def _kept(content: bytes) -> frozenset[str]:
     try:
-        content = zstandard.ZstdDecompressor().decompress(row.content, row.size)
-    except zstandard.ZstdError:
-        return False
-    return hashlib.sha256(content).hexdigest() == str(row.digest)
+        return kept_contents(unpacked(content))
+    except (zstandard.ZstdError, msgspec.MsgspecError):
+        return frozenset()
 
 
 def _missing(head: Head, anchors: Iterable[int]) -> BadEntry | None:
@@ -142,8 +141,3 @@ def _missing(head: Head, anchors: Iterable[int]) -> BadEntry | None:
     return BadEntry(
         seq=head.seq + 1, reason=f"it is missing: an anchor names entry {min(beyond)} after it"
     )
-
-
-def _first(one: BadEntry | None, other: BadEntry | None) -> BadEntry | None:
-    found = [bad for bad in (one, other) if bad is not None]
-    return min(found, key=lambda bad: bad.seq) if found else None

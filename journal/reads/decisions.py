@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import msgspec
@@ -12,7 +11,8 @@ from domain.decisions import Call, Check, Decision, Outcome, Role
 from domain.orders import Order
 from domain.records import Record
 from journal import schema
-from journal.projections.views import DecisionBody
+from journal.chain import Content
+from journal.projections.views import GateBody
 from journal.reads.orders import FillRow, OrderEventRow, OrderReads
 from journal.reads.queries import Page, Queries, record
 from journal.reads.states import ApprovalRow, StateReads
@@ -20,7 +20,6 @@ from journal.reads.states import ApprovalRow, StateReads
 _DECISIONS = schema.decisions
 _ENTRIES = schema.entries
 _GATES = schema.gates
-_CHECKS = schema.checks
 
 
 class DecisionRow(Record, frozen=True):
@@ -81,8 +80,8 @@ class _Kept(msgspec.Struct, frozen=True):
     """A decision as its entry keeps it."""
 
     seq: int
+    last_seq: int
     decision: Decision
-    body: DecisionBody
 
 
 class _WithDecision(msgspec.Struct, frozen=True):
@@ -126,8 +125,10 @@ class DecisionReads:
 
     async def window(self, digest: str) -> dict[str, Any] | None:
         """Return a window in plain form (`domain.market.Window` reads it)."""
-        content = (await self._queries.blobs([digest])).get(digest)
-        return None if content is None else msgspec.json.decode(content)
+        seq = await self._queries.scalar(
+            sa.select(schema.windows.c.seq).where(schema.windows.c.digest == digest)
+        )
+        return None if seq is None else _window(await self._queries.content(seq))
 
     async def recorded(self, decision_id: str, role: Role, attempt: int) -> Call | None:
         """Return a model's answer word for word, or none."""
@@ -142,49 +143,34 @@ class DecisionReads:
         kept = await self._kept(decision_id)
         if kept is None:
             return None
-        digests = kept.body.prompts
-        blobs, gates, orders, approval = await asyncio.gather(
-            self._queries.blobs([kept.decision.window_digest, *digests.values()]),
-            self.gates(decision_id),
-            self._order_stories(decision_id),
-            self._states.approval(decision_id),
-        )
-        window = blobs.get(kept.decision.window_digest)
+        content = await self._queries.content(kept.last_seq)
         return Story(
             seq=kept.seq,
             decision=kept.decision,
-            window=None if window is None else msgspec.json.decode(window),
-            prompts={n: blobs[d].decode() for n, d in digests.items() if d in blobs},
-            gates=tuple(gates),
-            orders=tuple(orders),
-            approval=approval,
+            window=_window(content),
+            prompts={} if content is None else content.prompts,
+            gates=tuple(await self.gates(decision_id)),
+            orders=tuple(await self._order_stories(decision_id)),
+            approval=await self._states.approval(decision_id),
         )
 
     async def gates(self, decision_id: str) -> list[Gate]:
         """Return the gateway's verdicts on the orders of a decision or origin, oldest first."""
         query = (
-            sa.select(_GATES, _CHECKS.c.n, _CHECKS.c.code.label("check_code"))
-            .add_columns(_CHECKS.c.passed, _CHECKS.c.value, _CHECKS.c.bound)
-            .outerjoin(_CHECKS, _CHECKS.c.seq == _GATES.c.seq)
+            sa.select(_ENTRIES.c.seq, _ENTRIES.c.ts, _ENTRIES.c.body)
+            .join(_GATES, _GATES.c.seq == _ENTRIES.c.seq)
             .where(_GATES.c.decision_id == decision_id)
-            .order_by(_GATES.c.seq, _CHECKS.c.n)
+            .order_by(_GATES.c.seq)
         )
-        gates: dict[int, Gate] = {}
-        for row in await self._queries.all(query):
-            gate = gates.get(row.seq) or _gate(row)
-            if row.n is not None:
-                gate = msgspec.structs.replace(gate, checks=(*gate.checks, _check(row)))
-            gates[row.seq] = gate
-        return list(gates.values())
+        return [_gate(row) for row in await self._queries.all(query)]
 
     async def _order_stories(self, origin: str) -> list[OrderStory]:
         orders = await self._orders.of_origin(origin)
         names = tuple(order.request.client_order_id for order in orders)
         if not names:
             return []
-        events, fills = await asyncio.gather(
-            self._orders.events(*names), self._orders.fills(client_order_ids=names)
-        )
+        events = await self._orders.events(*names)
+        fills = await self._orders.fills(client_order_ids=names)
         return [
             OrderStory(
                 order=order,
@@ -196,7 +182,7 @@ class DecisionReads:
 
     async def _kept(self, decision_id: str) -> _Kept | None:
         query = (
-            sa.select(_DECISIONS.c.seq, _ENTRIES.c.body)
+            sa.select(_DECISIONS.c.seq, _DECISIONS.c.last_seq, _ENTRIES.c.body)
             .join(_ENTRIES, _ENTRIES.c.seq == _DECISIONS.c.last_seq)
             .where(_DECISIONS.c.id == decision_id)
         )
@@ -204,20 +190,22 @@ class DecisionReads:
         if row is None:
             return None
         decision = msgspec.json.decode(row.body, type=_WithDecision).decision
-        return _Kept(row.seq, decision, msgspec.json.decode(row.body, type=DecisionBody))
+        return _Kept(row.seq, row.last_seq, decision)
+
+
+def _window(content: Content | None) -> dict[str, Any] | None:
+    window: dict[str, Any] | None = msgspec.json.decode(content.window) if content else None
+    return window
 
 
 def _gate(row: sa.Row[Any]) -> Gate:
+    body = msgspec.json.decode(row.body, type=GateBody)
     return Gate(
         seq=row.seq,
         ts=row.ts,
-        client_order_id=row.client_order_id,
-        purpose=row.purpose,
-        authorized=row.authorized,
-        code=row.code,
-        checks=(),
+        client_order_id=body.client_order_id,
+        purpose=body.purpose,
+        authorized=body.authorized,
+        code=body.code,
+        checks=body.checks,
     )
-
-
-def _check(row: sa.Row[Any]) -> Check:
-    return Check(code=row.check_code, passed=row.passed, value=row.value, limit=row.bound)

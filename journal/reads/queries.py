@@ -1,7 +1,8 @@
-"""Run the reads of one database: connections, pages, blobs and stored entries."""
+"""Run the reads of one database: connections, pages, contents and stored entries."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from collections.abc import AsyncIterator, Sequence
@@ -15,6 +16,7 @@ from domain.errors import ConfigError, JournalError
 from domain.ports import EntryKind
 from domain.records import Record
 from journal import schema
+from journal.chain import Content
 from journal.database import JournalConfig, address_of, readable_errors, reader_engine
 from journal.migrate import require_current
 
@@ -47,13 +49,29 @@ class Queries:
         self._address = address_of(config.url)
         self._engine = reader_engine(self._address)
         self._is_checked = False
+        self._running: set[asyncio.Future[Any]] = set()
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Wait for reads under way and close the connections."""
+        await asyncio.gather(*self._running, return_exceptions=True)
         await self._engine.dispose()
 
     async def all(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
-        """Return every row."""
+        """Return every row.
+
+        A caller who is cancelled does not cut the read: its connection would be lost half-way.
+        """
+        running = asyncio.ensure_future(self._all(query))
+        self._running.add(running)
+        running.add_done_callback(self._finished)
+        return await asyncio.shield(running)
+
+    def _finished(self, read: asyncio.Future[Any]) -> None:
+        self._running.discard(read)
+        if not read.cancelled():
+            read.exception()
+
+    async def _all(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
         self._require_file()
         with readable_errors(self._address.shown):
             async with self._engine.connect() as connection:
@@ -100,17 +118,23 @@ class Queries:
         shown = rows[:limit]
         return shown, _cursor(getattr(shown[-1], key.key)) if len(rows) > limit else None
 
-    async def blobs(self, digests: Sequence[str]) -> dict[str, bytes]:
-        """Return content by digest; what is not there is left out."""
-        table = schema.blobs
-        query = sa.select(table).where(table.c.digest.in_(digests))
-        unpack = zstandard.ZstdDecompressor().decompress
-        return {row.digest: unpack(row.content, row.size) for row in await self.all(query)}
+    async def content(self, seq: int) -> Content | None:
+        """Return the window and prompts of the decision journaled at `seq`."""
+        table = schema.contents
+        packed = await self.scalar(sa.select(table.c.content).where(table.c.seq == seq))
+        if packed is None:
+            return None
+        return msgspec.json.decode(unpacked(packed), type=Content)
 
 
 def record(row: sa.Row[Any], kind: type[T]) -> T:
     """Build a record from a row whose columns have the names of its fields."""
     return msgspec.convert({str(name): value for name, value in row._asdict().items()}, kind)
+
+
+def unpacked(content: bytes) -> bytes:
+    """Decompress; raises `zstandard.ZstdError`."""
+    return zstandard.ZstdDecompressor().decompress(content)
 
 
 def stored(row: sa.Row[Any]) -> StoredEntry:

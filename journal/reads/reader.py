@@ -71,5 +71,5 @@ class Reader:
         return await self._report.report(span, marks=marks)
 
     async def verify_chain(self) -> Verdict:
-        """Check every entry, blob and anchor; the verdict names the first bad entry."""
+        """Check every entry, content and anchor; the verdict names the first bad entry."""
         return await self._audit.verify()

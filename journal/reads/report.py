@@ -153,11 +153,11 @@ class ReportReads:
             sa.func.sum(_CALLS.c.tokens_in).label("tokens_in"),
             sa.func.sum(_CALLS.c.tokens_out).label("tokens_out"),
             sa.func.sum(_CALLS.c.cost_usd).label("cost_usd"),
-        )
-        query = _within(query.group_by(_CALLS.c.model).order_by(_CALLS.c.model), span, _CALLS)
+        ).select_from(_CALLS)
+        query = query.join(_DECISIONS, _DECISIONS.c.last_seq == _CALLS.c.seq)
+        query = _within(query.group_by(_CALLS.c.model).order_by(_CALLS.c.model), span, _DECISIONS)
         if span.symbol is not None:
-            of_symbol = sa.select(_DECISIONS.c.id).where(_DECISIONS.c.symbol == span.symbol)
-            query = query.where(_CALLS.c.decision_id.in_(of_symbol))
+            query = query.where(_DECISIONS.c.symbol == span.symbol)
         return tuple(
             ModelCost(
                 model=row.model,

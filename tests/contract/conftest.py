@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import uuid
 from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from domain.decisions import (
     Action,
@@ -197,11 +201,34 @@ def clock():
     return ManualClock()
 
 
-@pytest.fixture(params=["sqlite", "sqlite+aiosqlite"])
-def config(request, tmp_path):
-    """Configure one journal a database and driver; PostgreSQL joins by its address."""
+SERVER = os.environ.get("AUTOHEDGE_TEST_POSTGRESQL", "")
+"""Address of a PostgreSQL server on which tests may make databases."""
+
+
+@pytest.fixture(params=["sqlite", "sqlite+aiosqlite", *(["postgresql"] if SERVER else [])])
+async def database(request, tmp_path):
+    """Give an empty database's address: SQLite by both ways to write it, and a server if named."""
+    if request.param != "postgresql":
+        yield f"{request.param}:///{tmp_path}/journal.sqlite3"
+        return
+    server = create_async_engine(
+        sa.make_url(SERVER).set(drivername="postgresql+asyncpg"), isolation_level="AUTOCOMMIT"
+    )
+    name = f"test_{uuid.uuid4().hex}"
+    async with server.connect() as connection:
+        await connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        yield sa.make_url(SERVER).set(database=name).render_as_string(hide_password=False)
+        await connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    await server.dispose()
+
+
+@pytest.fixture
+def config(database, tmp_path):
+    """Configure a journal whose waits are short."""
     return JournalConfig(
-        url=f"{request.param}:///{tmp_path}/journal.sqlite3",
+        url=database,
+        anchor_file=tmp_path / "journal.anchors",
+        spool_file=tmp_path / "journal.spool",
         busy_timeout_s=0.05,
         retry_first_s=0.01,
         retry_last_s=0.05,

@@ -1,4 +1,4 @@
-"""Every table but the chain and its blobs is a function of the chain."""
+"""Every table but the chain and its contents is a function of the chain."""
 
 import sqlalchemy as sa
 
@@ -14,7 +14,7 @@ from journal.projections.views import VIEWS
 PROJECTED = [
     table
     for table in schema.metadata.sorted_tables
-    if table.name not in {"entries", "blobs", "spooled"}
+    if table.name not in {"entries", "contents", "spooled"}
 ]
 
 

@@ -441,6 +441,17 @@ async def test_readers_read_while_the_writer_writes(journal, config, make):
         )
 
 
+async def test_a_reader_who_is_cancelled_leaves_no_connection_behind(journal, make):
+    """A browser that goes away in the middle of a list costs nothing."""
+    await journal.append(*(make.alert(n) for n in range(20)))
+    for _ in range(20):
+        reading = asyncio.ensure_future(journal.reader.entries_after(0))
+        await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+    assert len(await journal.reader.entries_after(0)) == 20
+
+
 async def test_a_journal_that_does_not_exist_is_one_line(tmp_path):
     """Reading creates nothing."""
     path = tmp_path / "none.sqlite3"

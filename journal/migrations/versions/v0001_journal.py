@@ -30,6 +30,10 @@ def _seq() -> sa.Column[int]:
     return sa.Column("seq", _SEQ, primary_key=True, autoincrement=False)
 
 
+def _nth() -> sa.Column[int]:
+    return sa.Column("n", sa.Integer, primary_key=True, autoincrement=False)
+
+
 def _text(name: str, *, null: bool = False, key: bool = False) -> sa.Column[str]:
     return sa.Column(name, sa.String, nullable=null, primary_key=key)
 
@@ -65,7 +69,7 @@ sa.Table(
 
 sa.Table("anchors", _metadata, _seq(), _number("ts"), _text("hash"))
 
-sa.Table("blobs", _metadata, _text("digest", key=True), _number("size"), _bytes("content"))
+sa.Table("contents", _metadata, _seq(), _number("size"), _bytes("content"))
 
 sa.Table(
     "windows",
@@ -75,13 +79,14 @@ sa.Table(
     _text("decision_id"),
     _text("symbol"),
     _text("as_of"),
+    sqlite_with_rowid=False,
 )
 
 sa.Table(
     "decisions",
     _metadata,
-    _text("id", key=True),
-    _number("seq"),
+    _seq(),
+    _text("id"),
     _number("last_seq"),
     _number("ts"),
     _text("symbol"),
@@ -99,18 +104,17 @@ sa.Table(
     _number("tokens_out"),
     _real("cost_usd"),
     _text("denial_code", null=True),
-    sa.Index(None, "seq"),
+    sa.UniqueConstraint("id"),
     sa.Index(None, "symbol", "seq"),
 )
 
 sa.Table(
     "calls",
     _metadata,
-    _text("decision_id", key=True),
-    _text("role", key=True),
-    sa.Column("attempt", sa.Integer, primary_key=True, autoincrement=False),
-    _number("seq"),
-    _number("ts"),
+    _seq(),
+    _nth(),
+    _text("role"),
+    _number("attempt"),
     _text("model"),
     _text("prompt_digest"),
     _number("tokens_in"),
@@ -118,6 +122,7 @@ sa.Table(
     _real("cost_usd"),
     _real("latency_ms"),
     _text("error", null=True),
+    sqlite_with_rowid=False,
 )
 
 sa.Table(
@@ -138,18 +143,18 @@ sa.Table(
     "checks",
     _metadata,
     _seq(),
-    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
+    _nth(),
     _text("code"),
-    _flag("passed"),
     _text("value"),
     _text("bound"),
+    sqlite_with_rowid=False,
 )
 
 sa.Table(
     "orders",
     _metadata,
-    _text("client_order_id", key=True),
-    _number("seq"),
+    _seq(),
+    _text("client_order_id"),
     _number("last_seq"),
     _number("ts"),
     _text("origin"),
@@ -162,7 +167,7 @@ sa.Table(
     _text("venue_order_id", null=True),
     _text("parent_client_order_id", null=True),
     _bytes("body"),
-    sa.Index(None, "seq"),
+    sa.UniqueConstraint("client_order_id"),
     sa.Index(None, "origin"),
     sa.Index(None, "symbol", "seq"),
     sa.Index(None, "is_open"),

@@ -7,6 +7,7 @@ import sqlite3
 import pytest
 
 from domain.decisions import Decision, Outcome
+from domain.errors import JournalError
 from domain.ports import Entry, EntryKind
 from domain.records import digest, plain
 from journal.reads.reader import Reader
@@ -53,10 +54,10 @@ async def verdict(config):
 
 
 async def test_an_untouched_journal_is_sound(config, written):
-    """Every entry, blob and anchor is counted."""
+    """Every entry, content and anchor is counted."""
     found = await verdict(config)
     assert found.is_sound
-    assert (found.entries, found.blobs, found.anchors) == (9, 2, 2)
+    assert (found.entries, found.contents, found.anchors) == (9, 1, 2)
 
 
 async def test_a_flipped_byte_in_the_file_names_its_entry(config, written):
@@ -82,8 +83,9 @@ async def test_a_flipped_byte_in_the_file_names_its_entry(config, written):
         ("DELETE FROM entries WHERE seq = 9", 9),
         ("DELETE FROM entries WHERE seq >= 7", 7),
         ("DELETE FROM entries", 1),
-        ("DELETE FROM blobs", 6),
-        ("UPDATE blobs SET content = zeroblob(9) WHERE size > 9", 6),
+        ("DELETE FROM contents", 6),
+        ("UPDATE contents SET content = zeroblob(9)", 6),
+        ("UPDATE contents SET content = substr(content, 1, length(content) - 1)", 6),
     ],
 )
 async def test_a_change_by_sql_names_the_first_bad_entry(config, written, change, first_bad):
@@ -140,3 +142,14 @@ async def test_a_copy_taken_elsewhere_verifies(config, written, tmp_path):
     shutil.copy(f"{written}.anchors", f"{other}.anchors")
     found = await verdict(type(config)(url=f"sqlite:///{other}"))
     assert found.is_sound
+
+
+async def test_a_copy_older_than_its_anchors_does_not_open(config, written, clock, alert):
+    """Orders acknowledged since are forgotten in it: a person must decide."""
+    copy = written.read_bytes()
+    async with SqlJournal(config, clock) as journal:
+        await journal.append(alert(10))
+    written.write_bytes(copy)
+    with pytest.raises(JournalError, match="missing") as caught:
+        await SqlJournal(config, clock).open()
+    assert f"{written}.anchors" in caught.value.remedy

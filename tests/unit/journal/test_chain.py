@@ -8,7 +8,7 @@ import pytest
 from domain.errors import InvariantBroken
 from domain.ports import Entry, EntryKind
 from domain.records import canonical
-from journal.chain import GENESIS, Head, Line, blob_digests, entry_hash, link, seal
+from journal.chain import GENESIS, Head, Line, entry_hash, kept_contents, link, named_contents, seal
 
 LINE = Line(1, 1_700_000_000_000_000_000, "alert", "x", b'{"code":"A"}')
 
@@ -56,8 +56,7 @@ def test_a_body_may_hold_records_or_their_plain_form():
 def test_a_decisions_large_parts_are_named_by_their_digests():
     """The chain covers window and prompts without holding them."""
     window = {"symbol": "AAPL", "b": 1, "a": [1.5]}
-    content = canonical(window)
-    named = hashlib.sha256(content).hexdigest()
+    named = hashlib.sha256(canonical(window)).hexdigest()
     decision = {
         "id": "d1",
         "symbol": "AAPL",
@@ -71,16 +70,30 @@ def test_a_decisions_large_parts_are_named_by_their_digests():
     body = {"decision": decision, "window": window, "prompts": {"p": "What now?"}}
     sealed = seal(Entry(kind=EntryKind.DECISION, ref="d1", body=body), 1)
     prompt = hashlib.sha256(b"What now?").hexdigest()
-    assert {blob.digest: blob.content for blob in sealed.blobs} == {
-        named: content,
-        prompt: b"What now?",
-    }
     kept = msgspec.json.decode(sealed.body)
     assert (kept["window"], kept["prompts"]) == (named, {"p": prompt})
     assert body["window"] is window
-    assert list(blob_digests("decision", sealed.body)) == [named, prompt]
-    assert list(blob_digests("alert", b"{}")) == []
-    assert sealed.size == len(sealed.body) + len(content) + len(b"What now?")
+    assert named_contents("decision", sealed.body) == {named, prompt}
+    assert kept_contents(sealed.content) == {named, prompt}
+    assert named_contents("alert", b"{}") == frozenset()
+    assert sealed.size == len(sealed.body) + len(sealed.content)
+
+
+def test_a_decision_without_window_and_prompts_keeps_no_content():
+    """The content is there only when there is something to keep."""
+    decision = {
+        "id": "d1",
+        "symbol": "AAPL",
+        "window_digest": "",
+        "analyst": "rules",
+        "outcome": "invalid",
+        "reason_code": "WINDOW",
+        "as_of": "t",
+        "graph_version": "1",
+    }
+    sealed = seal(Entry(kind=EntryKind.DECISION, ref="d1", body={"decision": decision}), 1)
+    assert sealed.content is None
+    assert named_contents("decision", sealed.body) == frozenset()
 
 
 @pytest.mark.parametrize(
