@@ -111,7 +111,7 @@ def _call(http: HttpRequest, raw: bytes) -> Call:
     """Read a request; numbers of its body become decimals as written, never floats."""
     try:
         body = json.loads(raw, parse_float=Decimal) if raw else None
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):
         raise refusal(400, _BAD_BODY, "request body format is invalid") from None
     return Call(dict(http.path_params), Query(http.query_params), body)
 

@@ -7,6 +7,8 @@ from exchange.faults import Answer
 from exchange.rest.gate import Action, Call
 from exchange.venue import Venue
 
+_WHOLE = 100
+
 
 def actions(venue: Venue) -> dict[tuple[str, str], Action]:
     """Return the actions by method and path."""
@@ -32,6 +34,8 @@ def _close(venue: Venue, call: Call) -> Answer:
     qty, percentage = call.query.number("qty"), call.query.number("percentage")
     if qty is not None and percentage is not None:
         raise bad_input("only one of qty or percentage is accepted")
+    if percentage is not None and percentage > _WHOLE:
+        raise bad_input("percentage must be between 0 and 100")
     body = venue.close_position(_symbol(call), qty=qty, percentage=percentage)
     return Answer(status=200, body=body)
 

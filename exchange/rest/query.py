@@ -12,6 +12,7 @@ from exchange.matching.sessions import to_ns
 
 E = TypeVar("E", bound=StrEnum)
 _FRACTION = re.compile(r"\.(\d{1,9})\d*")
+_WHOLE = re.compile(r"[0-9]{1,9}")
 _BOOLEANS = {"true": True, "1": True, "t": True, "false": False, "0": False, "f": False}
 
 
@@ -54,7 +55,7 @@ class Query:
         value = self.text(name)
         if value is None:
             return default
-        if not value.isascii() or not value.isdigit() or int(value) < 1:
+        if not _WHOLE.fullmatch(value) or int(value) < 1:
             raise bad_input(f"invalid {name}")
         return min(int(value), most)
 

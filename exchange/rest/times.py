@@ -1,6 +1,6 @@
 """`/v2/clock` and `/v2/calendar`: the venue's time and sessions, in New York's."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from exchange.errors import bad_input
@@ -10,7 +10,8 @@ from exchange.rest.gate import Action, Call
 from exchange.venue import Venue
 
 _YEAR = timedelta(days=365)
-_MOST_DAYS = 366 * 60
+# As far as the venue's own calendar reaches.
+_FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(2099, 12, 31)
 
 
 def actions(venue: Venue) -> dict[tuple[str, str], Action]:
@@ -44,8 +45,8 @@ def _calendar(venue: Venue, call: Call) -> Answer:
     today = in_new_york(venue.clock.now_ns()).date()
     start = call.query.day("start") or today - _YEAR
     end = call.query.day("end") or today + _YEAR
-    if not 0 <= (end - start).days <= _MOST_DAYS:
-        raise bad_input("end must be after start")
+    if not _FIRST_DAY <= start <= end <= _LAST_DAY:
+        raise bad_input("start and end must be in order, between 1970 and 2099")
     days = venue.sessions.between(start, end)
     return Answer(status=200, body=[_day(venue.sessions, session) for session in days])
 

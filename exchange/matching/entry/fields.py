@@ -34,7 +34,7 @@ class Fields:
     def text(self, name: str) -> str | None:
         """Return a string, None when absent or empty."""
         value = self._body.get(name)
-        if value is not None and not isinstance(value, str):
+        if value is not None and not (isinstance(value, str) and _is_text(value)):
             raise bad_input(f"{self.path(name)} must be a string")
         return value or None
 
@@ -86,6 +86,11 @@ def _decimal(value: Any) -> Decimal | None:
     except InvalidOperation:
         return None
     return number if number.is_finite() else None
+
+
+def _is_text(value: str) -> bool:
+    """Tell a string that can be written: JSON may smuggle in half a surrogate pair."""
+    return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def _places(number: Decimal) -> int:

@@ -180,7 +180,7 @@ class Market:
         ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_market() -> type[Market]:
     """Return the class: a test makes its market with the knobs it wants."""
     return Market
