@@ -271,6 +271,82 @@ def test_every_code_of_an_entry_has_its_case():
     assert {case[0] for case in CASES} == BINDS[Purpose.ENTRY]
 
 
+def exactly(**fields: Any) -> Facts:
+    return replace(FACTS, **fields)
+
+
+AT_THE_LIMIT: list[tuple[Code, Facts, dict[str, Any], Limits, bool]] = [
+    (Code.MARKET_CLOSED, exactly(since_open_ns=300 * NS_PER_S), {}, LIMITS, True),
+    (Code.MARKET_CLOSED, exactly(to_close_ns=600 * NS_PER_S), {}, LIMITS, True),
+    (Code.QUOTE_MISSING, exactly(quote=replace(QUOTE, bid=100.02)), {}, LIMITS, True),
+    (Code.QUOTE_STALE, exactly(quote_age_ns=10 * NS_PER_S), {}, LIMITS, True),
+    (Code.SPREAD_TOO_WIDE, FACTS, {}, Limits(max_spread_bps=QUOTE.spread_bps), True),
+    (Code.CLOCK_SKEW, exactly(skew_ns=-2 * NS_PER_S), {}, LIMITS, True),
+    (Code.DECISION_STALE, FACTS, {"valid_until": format_ns(NOW)}, LIMITS, True),
+    (Code.PRICE_MOVED, exactly(window_mid=QUOTE.mid), {}, Limits(max_price_move_bps=0.0), True),
+    (Code.PRICE_OUTSIDE_COLLAR, FACTS, {}, Limits(collar_bps=0.0), True),
+    (Code.PRICE_OUTSIDE_COLLAR, FACTS, {"limit_price": Decimal(100)}, Limits(collar_bps=0), True),
+    (Code.STOP_DISTANCE, exactly(atr=4.0), {}, LIMITS, True),
+    (Code.STOP_DISTANCE, exactly(atr=0.4), {}, LIMITS, True),
+    (Code.STOP_DISTANCE, exactly(atr=4.1), {}, LIMITS, False),
+    (Code.REWARD_TOO_SMALL, FACTS, {"take_profit": Decimal("102.02")}, LIMITS, True),
+    (Code.DAILY_LOSS_REACHED, exactly(day_pnl=Decimal(-20)), {}, Limits(max_daily_loss=0), False),
+    (
+        Code.DAILY_LOSS_REACHED,
+        exactly(day_pnl=Decimal(-2_500)),
+        {},
+        Limits(max_daily_loss=0.2),
+        False,
+    ),
+    (
+        Code.DRAWDOWN_REACHED,
+        exactly(peak_equity=Decimal(12_500)),
+        {},
+        Limits(max_drawdown=0.2),
+        False,
+    ),
+    (Code.NOTIONAL_BELOW_MIN, FACTS, {"quantity": Decimal("0.01")}, LIMITS, True),
+    (Code.NOTIONAL_EXCEEDS_MAX, FACTS, {}, Limits(max_order_amount=Decimal("90.018")), True),
+    (Code.RISK_EXCEEDS_MAX, FACTS, {"quantity": Decimal("50.5")}, LIMITS, True),
+    (Code.RISK_EXCEEDS_MAX, FACTS, {"quantity": Decimal("50.6")}, LIMITS, False),
+    (
+        Code.BUYING_POWER_EXCEEDED,
+        FACTS,
+        {"limit_price": Decimal(20_000), "quantity": Decimal(1)},
+        LIMITS,
+        True,
+    ),
+    (Code.ORDER_RATE_EXCEEDED, exactly(orders_last_minute=9), {}, LIMITS, True),
+]
+
+
+@pytest.mark.parametrize(("code", "facts", "request_", "limits", "passes"), AT_THE_LIMIT)
+def test_limit_met_exactly(code, facts, request_, limits, passes):
+    """What may be reached passes at its limit; a loss that is reached has been reached."""
+    answer = verdict(replace(ENTRY, **request_), facts, limits)
+    assert (code not in failed(answer)) is passes
+
+
+def test_position_and_exposure_met_exactly_pass():
+    """Both scale with equity and bear a hundredth of drift: 0.1 of 10,000 is 1,010 at the gate."""
+    request = replace(ENTRY, quantity=Decimal(10), limit_price=Decimal(101))
+    limits = replace(BIG, max_position_fraction=0.10, max_exposure_fraction=0.10)
+    bound = {Code.POSITION_LIMIT_EXCEEDED, Code.EXPOSURE_LIMIT_EXCEEDED}
+    assert not failed(verdict(request, limits=limits)) & bound
+    over = replace(request, quantity=Decimal("10.01"))
+    assert failed(verdict(over, limits=limits)) >= bound
+
+
+def test_short_is_charged_three_percent_above_the_ask():
+    """100 shares at 100.00, asked at 100.02: 10,302.06, not 10,000."""
+    request = replace(SHORT, quantity=Decimal(100))
+    may = replace(HUGE, allow_short=True)
+    for power, passes in (("10302.06", True), ("10302.05", False)):
+        book = ledger(account=replace(ACCOUNT, buying_power=Decimal(power)))
+        answer = verdict(request, limits=may, book=book)
+        assert (Code.BUYING_POWER_EXCEEDED not in failed(answer)) is passes
+
+
 def test_wide_spread_names_its_feed():
     """IEX is not the national best: a wide spread there may be the feed's, not the market's."""
     answer = verdict(facts=replace(FACTS, quote=replace(QUOTE, bid=99.3)))
