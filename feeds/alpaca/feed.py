@@ -264,8 +264,7 @@ class AlpacaFeed:
         cause = connection.connection_exc
         if isinstance(cause, Exception) and not isinstance(cause, (OSError, WebSocketException)):
             return cause
-        code = connection.close_code
-        return Disconnected(f"The {name} stream was closed ({code} {connection.close_reason}).")
+        return Disconnected(f"The {name} stream was closed: {connection.protocol.close_exc}.")
 
     def _tell(self, notice: FeedNotice) -> None:
         """Report a line once while it stays true."""

@@ -80,7 +80,7 @@ class Handshake:
         config = self._config
         if config.channel is Channel.NEWS:
             await self._subscribe(connection, ("news",), config.symbols)
-            self.is_live = True
+            self._go_live()
             return config.symbols
         key = "test" if config.feed == "test" else config.channel
         await self._subscribe(connection, _UNLIMITED[key], config.symbols)
@@ -91,10 +91,18 @@ class Handshake:
             if wanted and await self._subscribe(connection, _LIMITED, wanted):
                 served += len(wanted)
             step = step // 2 if served < len(config.symbols) else 0
-        self.is_live = True
+        self._go_live()
         if served < len(config.symbols):
             self._report(self._limit_notice(served))
         return config.symbols[:served]
+
+    def _go_live(self) -> None:
+        """Stop waiting for answers; what came with the last one is looked at now."""
+        self.is_live = True
+        while not self._answers.empty():
+            left = self._answers.get_nowait()
+            if isinstance(left, ErrorMessage):
+                self.put(left)
 
     async def _subscribe(
         self, connection: FrameConnection, channels: Sequence[str], symbols: Sequence[str]
