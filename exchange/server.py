@@ -60,6 +60,8 @@ class ExchangeServer:
         record: Record | None = None,
     ) -> None:
         origin_ns = time.time_ns() if config.origin_ns is None else config.origin_ns
+        # Before the sources are read, which takes seconds that the venue's time must not lose.
+        clock = VenueClock(origin_ns=origin_ns, speed=config.speed)
         sessions = AlwaysOpen() if config.always_open else RegularSessions()
         sources = Sources(config, sessions=sessions, origin_ns=origin_ns)
         self.config = config
@@ -67,7 +69,7 @@ class ExchangeServer:
         self.frames = FrameLog()
         self.board = Board(sources.listed, start_ns=origin_ns)
         self.venue = Venue(
-            clock=VenueClock(origin_ns=origin_ns, speed=config.speed),
+            clock=clock,
             listings=[symbol.listing for symbol in config.symbols],
             credentials=Credentials(key=config.key, secret=config.secret),
             knobs=config.knobs,
@@ -245,6 +247,7 @@ def _bind(host: str, port: int, name: str) -> socket.socket:
         raise ConfigError(
             f"The exchange's {name} port {port} on {host} cannot be used: {error.strerror}.",
             remedy="Choose another port, or 0 for a free one.",
+            code="PORT_UNAVAILABLE",
         ) from error
     return bound
 
