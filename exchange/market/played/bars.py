@@ -35,12 +35,12 @@ def load_bars(path: Path, symbol: str) -> Recording:
     """
     rows = list(_rows(path))
     if not rows:
-        raise ConfigError(f"Bars {path} holds no bar.", remedy="It needs columns t,o,h,l,c,v.")
+        raise _damaged(path, "it holds no bar")
     interval_ns = _interval_ns(path, rows)
     is_crypto = "/" in symbol
     laid = [_prints(row, interval_ns, is_crypto=is_crypto) for row in rows if row.v > 0]
     if not laid:
-        raise ConfigError(f"Bars {path} holds no bar with volume.")
+        raise _damaged(path, "it holds no bar with volume")
     joined = np.concatenate(laid)
     joined["id"] = np.arange(1, len(joined) + 1)
     label = PrintLabel() if is_crypto else PrintLabel(SYNTHETIC, ("@",), "C")
@@ -54,11 +54,13 @@ def _rows(path: Path) -> Iterator[_Row]:
             table = csv.DictReader(file)
             missing = [name for name in _COLUMNS if name not in (table.fieldnames or ())]
             if missing:
-                raise ConfigError(f"Bars {path}, line 1: no column {', '.join(missing)}.")
+                raise _damaged(path, f"line 1: no column {', '.join(missing)}")
             for cells in table:
                 yield _row(path, table.line_num, cells)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"Bars {path} cannot be read: {error}.") from error
+        raise ConfigError(
+            f"Bars {path} cannot be read: {error}.", code="BARS_UNREADABLE"
+        ) from error
 
 
 def _row(path: Path, line: int, cells: dict[str, str | None]) -> _Row:
@@ -66,12 +68,20 @@ def _row(path: Path, line: int, cells: dict[str, str | None]) -> _Row:
         numbers = [float(cells[name] or "") for name in _COLUMNS[1:]]
         row = _Row(from_rfc3339((cells["t"] or "").strip()), *numbers)
     except ValueError as error:
-        raise ConfigError(f"Bars {path}, line {line}: {error}.") from error
+        raise _damaged(path, f"line {line}: {error}") from error
     if not 0 < row.l <= min(row.o, row.c) <= max(row.o, row.c) <= row.h < float("inf"):
-        raise ConfigError(f"Bars {path}, line {line}: low, open, close and high are out of order.")
+        raise _damaged(path, f"line {line}: low, open, close and high are out of order")
     if not 0 <= row.v < float("inf"):
-        raise ConfigError(f"Bars {path}, line {line}: volume {cells['v']} is no volume.")
+        raise _damaged(path, f"line {line}: volume {cells['v']} is no volume")
     return row
+
+
+def _damaged(path: Path, reason: str) -> ConfigError:
+    return ConfigError(
+        f"Bars {path}: {reason}.",
+        remedy="It needs the columns t,o,h,l,c,v, oldest bar first.",
+        code="BARS_DAMAGED",
+    )
 
 
 def _interval_ns(path: Path, rows: list[_Row]) -> int:
@@ -79,7 +89,7 @@ def _interval_ns(path: Path, rows: list[_Row]) -> int:
     gaps = np.diff([row.t for row in rows])
     if (gaps <= 0).any():
         line = int(np.argmax(gaps <= 0)) + 3
-        raise ConfigError(f"Bars {path}, line {line}: its time is not after the line before.")
+        raise _damaged(path, f"line {line}: its time is not after the line before")
     return int(gaps.min()) if len(gaps) else 60_000_000_000
 
 

@@ -72,7 +72,10 @@ class TapeReader:
         except msgspec.DecodeError as error:
             raise self._wrong(1, f"no header of a tape ({error})") from error
         if header.tape != _VERSION:
-            raise self._wrong(1, f"it is of version {header.tape}, this program reads {_VERSION}")
+            raise ConfigError(
+                f"Tape {self.path} is of version {header.tape}, this program reads {_VERSION}.",
+                code="TAPE_VERSION_UNKNOWN",
+            )
         return header
 
     def _lines(self) -> Generator[tuple[int, bytes, bool], None, None]:
@@ -100,12 +103,14 @@ class TapeReader:
             raise ConfigError(
                 f"Tape {self.path} cannot be decompressed: {error}.",
                 remedy="A tape is a zstd file, as `autohedge record` writes it.",
+                code="TAPE_UNREADABLE",
             ) from error
 
     def _wrong(self, number: int, reason: str) -> ConfigError:
         return ConfigError(
             f"Tape {self.path}, line {number}: {reason}.",
             remedy="Record it again, or cut the file before that line.",
+            code="TAPE_DAMAGED",
         )
 
 
@@ -113,4 +118,6 @@ def _opened(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
-        raise ConfigError(f"Tape {path} cannot be read: {error.strerror}.") from error
+        raise ConfigError(
+            f"Tape {path} cannot be read: {error.strerror}.", code="TAPE_UNREADABLE"
+        ) from error

@@ -241,22 +241,11 @@ def test_a_tape_of_several_compressed_frames_is_read_whole(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "header", "complaint"),
     [
-        (
-            [],
-            {"tape": 2, **{k: HEADER[k] for k in ("source", "licence", "origin_ns")}},
-            "version 2",
-        ),
+        ([], {**HEADER, "tape": 2}, "is of version 2"),
         ([], {"hello": 1}, "line 1: no header of a tape"),
         ([{"r": "x"}, line(1, trade(1))], HEADER, "line 2: .*"),
-        ([line(0, {"T": "t", "S": "AAPL"})], HEADER, "line 2: .* lacks 't'"),
-        (
-            [line(0, trade(0)), line(0, trade(0, -1.0))],
-            HEADER,
-            "line 3: .*price -1.0 and size 100 must be above zero",
-        ),
-        ([line(0, trade(0, t="yesterday"))], HEADER, "line 2: .*not an RFC 3339 time: 'yesterday'"),
-        ([line(0, trade(0, p=None))], HEADER, "line 2"),
         ([], HEADER, "no trades of any symbol"),
+        ([line(0, {"T": "t", "S": "AAPL"})], HEADER, "no trades of any.* line 2: it lacks 't'"),
     ],
 )
 def test_a_broken_tape_is_refused_naming_the_line(tmp_path, lines, header, complaint):
@@ -264,6 +253,35 @@ def test_a_broken_tape_is_refused_naming_the_line(tmp_path, lines, header, compl
     with pytest.raises(ConfigError, match=complaint) as error:
         load_tape(path)
     assert "broken.tape.zst" in error.value.line
+    assert error.value.code.startswith("TAPE_")
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ({"T": "t", "S": "AAPL"}, "it lacks 't'"),
+        ({"S": "AAPL"}, "it lacks 'T'"),
+        ({"T": "t", "p": 1}, "it lacks 'S'"),
+        (trade(0, -1.0), "price -1.0 and size 100 must be above zero"),
+        (trade(0, s=0), "price 100.0 and size 0 must be above zero"),
+        (trade(0, t="yesterday"), "not an RFC 3339 time: 'yesterday'"),
+        (trade(0, p=None), "'<' not supported between instances of 'int' and 'NoneType'"),
+        (trade(0, c=5), "'int' object is not iterable"),
+    ],
+)
+def test_messages_that_make_no_sense_are_left_out_and_complained_about(tmp_path, message, reason):
+    """A recorder keeps what its bot could not read; the rest of the tape is sound."""
+    lines = [line(0, trade(0)), line(1, message, trade(1)), line(2, message)]
+    tape = load_tape(write(tmp_path / "t", lines))
+    assert len(tape.recordings["AAPL"].prints.rows) == 2
+    assert tape.complaint.endswith(f"2 messages left out, the first at line 3: {reason}.")
+
+
+def test_control_messages_on_a_tape_are_not_the_markets(tmp_path):
+    control = [{"T": "success", "msg": "connected"}, {"T": "subscription", "trades": ["AAPL"]}]
+    tape = load_tape(write(tmp_path / "t", [line(0, *control), line(1, trade(1))]))
+    assert set(tape.recordings) == {"AAPL"}
+    assert tape.complaint == ""
 
 
 def test_a_file_that_is_no_tape_or_not_there_is_refused_in_one_line(tmp_path):
