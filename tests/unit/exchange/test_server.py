@@ -60,16 +60,18 @@ async def test_orders_fill_at_the_quotes_that_the_market_plays():
 
 
 async def test_a_resting_limit_order_fills_once_the_market_comes_to_it():
-    """Ten minutes of market pass in a second here."""
-    async with asking(config(speed=600.0)) as (server, http):
-        events = []
-        server.venue.subscribe_orders(events.append)
-        price = round(server.venue.quote("AAPL").bid - 0.05, 2)
-        await order(http, type="limit", limit_price=str(price), time_in_force="gtc")
-        async with asyncio.timeout(20):
-            while "fill" not in [e["event"] for e in events]:  # noqa: ASYNC110 -- polled
-                await asyncio.sleep(0.01)
-    (fill,) = [e for e in events if e["event"] == "fill"]
+    """Entered before the market moves, so that one seed has one story; ten minutes a second."""
+    server = ExchangeServer(config(speed=600.0))
+    events = []
+    server.venue.subscribe_orders(events.append)
+    price = round(server.venue.quote("AAPL").bid - 0.05, 2)
+    body = {"symbol": "AAPL", "side": "buy", "type": "limit", "time_in_force": "gtc", "qty": "1"}
+    server.venue.submit({**body, "limit_price": str(price)})
+    assert [e["event"] for e in events] == ["new"]
+    async with server, asyncio.timeout(20):
+        while "fill" not in [e["event"] for e in events]:  # noqa: ASYNC110 -- polled
+            await asyncio.sleep(0.01)
+    fill = events[-1]
     assert float(fill["price"]) <= price
 
 
