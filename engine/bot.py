@@ -48,6 +48,8 @@ from engine.trading import OPERATOR, STARTABLE, STOPPED, TradingGate
 from feeds.store import RollingStore
 
 _NOTICES = 50
+MANUAL_TRADE = "MANUAL_TRADE"
+"""The code that resumes symbols in which somebody else traded."""
 
 
 class BotConfig(Record, frozen=True):
@@ -161,6 +163,10 @@ class Bot:
     async def resume(self, *, actor: str, code: str, reason: str = "") -> Status:
         """Raise trading to active for the person who names what lowered it."""
         await self._note("resume", actor, reason, {"code": code})
+        if code == MANUAL_TRADE:
+            for symbol in self._parts.ownership.reducing:
+                self._parts.ownership.resume(symbol)
+            return self.status()
         await self._parts.gate.raise_to_active(code=code, actor=actor, reason=reason)
         self._parts.exits.is_suspended = False
         self._parts.exits.wake_all()

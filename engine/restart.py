@@ -24,6 +24,7 @@ class Remembered(Record, frozen=True):
     orders: tuple[Order, ...]
     plans: tuple[tuple[Plan, dict[Leg, int]], ...]
     owned: frozenset[str]
+    reducing: frozenset[str]
     standing: Standing
     marks: EquityMarks | None
 
@@ -50,6 +51,7 @@ async def remember(orders: OrderReads, states: StateReads, symbols: Iterable[str
         orders=tuple(related.values()),
         plans=tuple(plans),
         owned=frozenset(held),
+        reducing=await _reducing(states),
         standing=await _standing(states),
         marks=await _marks(states),
     )
@@ -60,6 +62,12 @@ async def _held_by(orders: OrderReads, symbol: str) -> Order | None:
     rows = await orders.fills(symbol=symbol)
     total = sum((row.fill.quantity * row.fill.side.sign for row in rows), Decimal(0))
     return await orders.last_entry(symbol) if total != 0 else None
+
+
+async def _reducing(states: StateReads) -> frozenset[str]:
+    """Return the symbols somebody else had traded, as the last reconciliation said."""
+    entry = await states.reconciliation()
+    return frozenset(() if entry is None else entry.body.get("reducing", ()))
 
 
 async def _standing(states: StateReads) -> Standing:

@@ -36,6 +36,7 @@ class Session:
         cancel_entries: Callable[[], Awaitable[Any]],
         journal: Journal,
         publish: Publish,
+        alert: Callable[[str, str], None],
         clock: Clock,
     ) -> None:
         self._watch = watch
@@ -45,6 +46,7 @@ class Session:
         self._cancel_entries = cancel_entries
         self._journal = journal
         self._publish = publish
+        self._alert = alert
         self._clock = clock
         self._turn = asyncio.Lock()
         self._dispatching: asyncio.Task[None] | None = None

@@ -6,7 +6,7 @@ the venue's rules, memory, hands, eyes, the deciding half, and the face that peo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -17,10 +17,11 @@ from api.assembly.plan import EnginePlan
 from domain.account import Ledger, Position
 from domain.limits import TradingState
 from domain.market import Instrument, Quote, asset_class_of
-from domain.orders import Fill, Order, Side
-from domain.ports import Broker, Calendar, Clock, Entry, EntryKind, Feed
+from domain.orders import Fill, Order, OrderRequest, Side
+from domain.ports import Broker, Calendar, Clock, Feed
 from domain.pricing import round_price
 from domain.records import plain
+from domain.risk import Denied
 from engine.bot import Bot, BotConfig, Notices, Parts
 from engine.bus import Bus
 from engine.dispatcher import Dispatcher, DispatcherConfig, DispatcherPorts, DropReason
@@ -28,7 +29,7 @@ from engine.equity import EquityWatch, day_zone
 from engine.guard import Guard, GuardConfig
 from engine.limiter import Limiter, Ticket
 from engine.market import MarketEars, MarketWatch
-from engine.metrics import Metrics, StatusCollector
+from engine.metrics import CountsCollector, Metrics, StatusCollector
 from engine.orders.book import OrderBook
 from engine.orders.delivery.seams import GatewaySeams
 from engine.orders.exits import Exits
@@ -63,6 +64,7 @@ class Outside:
     ears: MarketEars
     calendar: Calendar
     desk: Desk
+    limiter: Limiter
     clock: Clock
     wall: Clock
     bus: Bus
@@ -133,7 +135,7 @@ class _Builder:
         self._notices = Notices(outside.journal, self._publish, outside.clock)
         self._gate = TradingGate(outside.journal, self._publish, outside.remembered.standing)
         self._ledger = Ledger(plan.symbols)
-        self._book = OrderBook(self._ledger, outside.journal, outside.clock, self._publish)
+        self._book = OrderBook(self._ledger, outside.journal, outside.clock, self._sent)
         self._standing = _Standing(outside, self._gate)
 
     def build(self) -> Engine:
@@ -152,6 +154,7 @@ class _Builder:
             ledger=self._ledger,
             clock=outside.clock,
             owned=outside.remembered.owned,
+            reducing=outside.remembered.reducing,
         )
         self._reconciler = Reconciler(
             ReconcilerSeams(
@@ -267,7 +270,7 @@ class _Builder:
 
     def _make_deciding(self) -> None:
         plan, outside = self._plan, self._outside
-        self._limiter = Limiter(slots=plan.slots, queue_size=plan.queue_size, clock=outside.wall)
+        self._limiter = outside.limiter
         self._runs = Runs(
             compose=lambda symbol, reason: self._windows.compose(symbol, reason=reason),
             desk=outside.desk,
@@ -308,6 +311,7 @@ class _Builder:
             cancel_entries=lambda: self._gateway.cancel_entries("stop"),
             journal=outside.journal,
             publish=self._publish,
+            alert=self._notices.add,
             clock=outside.clock,
         )
 
@@ -349,7 +353,15 @@ class _Builder:
             )
         )
         outside.registry.register(StatusCollector(bot.status, self._limiter))
+        self._count(
+            "dispatcher_events", "What the dispatcher heard.", lambda: self._dispatcher.counts
+        )
+        self._count("feed_rejects", "Messages refused or mended.", outside.store.counts)
         return bot
+
+    def _count(self, name: str, text: str, read: Callable[[], Mapping[str, int]]) -> None:
+        collector = CountsCollector(name, text, label="kind", read=read)
+        self._outside.registry.register(collector)
 
     def _take_up(self) -> None:
         """Put back what the journal remembers, before anything runs."""
@@ -358,9 +370,17 @@ class _Builder:
         for protection, attempts in remembered.plans:
             self._exits.adopt(protection, attempts)
 
-    async def _enter(self, request: Any) -> Any:
-        self._windows.note_sent()
-        return await self._gateway.submit(request)
+    async def _enter(self, request: OrderRequest) -> Order | Denied:
+        result = await self._gateway.submit(request)
+        if isinstance(result, Denied):
+            self._metrics.order_denied(result.code.value)
+        return result
+
+    def _sent(self, kind: str, body: dict[str, Any]) -> None:
+        """Copy an event to the watchers; count the orders that were handed to the venue."""
+        if kind == "order_submitted":
+            self._windows.note_sent()
+        self._outside.bus.publish(kind, body)
 
     def _instrument(self, symbol: str) -> Instrument:
         return self._outside.instruments[symbol]
@@ -435,8 +455,6 @@ class _Builder:
         self._publish("ticket_dropped", {**plain(ticket), "dropped_for": reason.value})
 
     def _on_failure(self, ticket: Ticket, error: Exception) -> None:
-        code = getattr(error, "code", "RUN_FAILED")
-        message = f"The run of {ticket.symbol} failed: {type(error).__name__}."
-        self._alert(str(code), getattr(error, "line", message), ticket.symbol)
-        body = {"code": str(code), "message": repr(error)[:500], "symbol": ticket.symbol}
-        self._outside.journal.trace(Entry(kind=EntryKind.ALERT, ref=ticket.id, body=body))
+        code = str(getattr(error, "code", "RUN_FAILED"))
+        message = f"The run of {ticket.symbol} failed: {repr(error)[:300]}"
+        self._alert(code, str(getattr(error, "line", message)), ticket.symbol)

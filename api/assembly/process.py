@@ -13,13 +13,14 @@ from api.assembly.engine import Engine, Outside, build_engine
 from api.assembly.plan import AnalystPlan, EnginePlan, Plan
 from broker.alpaca import AlpacaBroker
 from domain.errors import ConfigError
-from domain.market import Instrument
-from domain.ports import Analyst, Broker, Calendar, Clock
+from domain.market import Instrument, Quote
+from domain.ports import Analyst, Broker, Budget, Calendar, Clock
 from engine.bot import Bot
 from engine.budget import ModelBudget
-from engine.bus import Bus
+from engine.bus import Bus, publish_quotes
 from engine.clock import LiveClock
 from engine.guard import Guard
+from engine.limiter import Limiter
 from engine.market import MarketEars
 from engine.restart import remember
 from engine.venue import VenueWatch
@@ -31,9 +32,12 @@ from graph.analysts.llm import Llm
 from graph.analysts.local import open_local
 from graph.analysts.rules import Rules
 from graph.desk import Desk
+from journal.reads.reader import Reader
+from journal.reads.report import Span
 from journal.sql import SqlJournal
 
 _READY_S = 30.0
+_DAY_NS = 86_400_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +64,7 @@ async def running(plan: Plan, *, clock: Clock | None = None) -> AsyncIterator[Pr
         engine = build_engine(plan.engine, outside)
         group = await stack.enter_async_context(asyncio.TaskGroup())
         guarding = group.create_task(engine.guard.run(), name="guard")
+        showing = group.create_task(_show_quotes(plan, outside), name="quotes")
         try:
             await _ready(engine)
             yield Process(
@@ -71,7 +76,18 @@ async def running(plan: Plan, *, clock: Clock | None = None) -> AsyncIterator[Pr
             )
             await engine.bot.stop(actor="autohedge", reason="the process ends")
         finally:
+            showing.cancel()
             guarding.cancel()
+
+
+async def _show_quotes(plan: Plan, outside: Outside) -> None:
+    """Sample the latest quotes for whoever watches."""
+
+    def latest() -> list[Quote]:
+        views = (outside.store.view(symbol) for symbol in plan.engine.symbols)
+        return [view.quote for view in views if view.quote is not None]
+
+    await publish_quotes(outside.bus, clock=outside.wall, latest=latest)
 
 
 async def _ready(engine: Engine) -> None:
@@ -99,8 +115,14 @@ async def _open(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outside:
     await venue.look()
     ears = MarketEars(bus.publish)
     store = RollingStore(_store_config(plan.engine), listener=ears, clock=clock, calendar=calendar)
-    desk = await _desk(plan.analyst, wall, stack)
+    limiter = Limiter(slots=plan.engine.slots, queue_size=plan.engine.queue_size, clock=wall)
     reader = journal.reader
+    budget = ModelBudget(
+        plan.analyst.budget,
+        clock=wall,
+        on_pause=limiter.pause,
+        spent_today_usd=await _spent_today(reader, wall),
+    )
     return Outside(
         broker=broker,
         journal=journal,
@@ -108,7 +130,8 @@ async def _open(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outside:
         store=store,
         ears=ears,
         calendar=calendar,
-        desk=desk,
+        desk=Desk(await open_analyst(plan.analyst, budget, stack), wall),
+        limiter=limiter,
         clock=clock,
         wall=wall,
         bus=bus,
@@ -172,12 +195,14 @@ async def _instruments(broker: Broker, symbols: Sequence[str]) -> dict[str, Inst
     return found
 
 
-async def _desk(plan: AnalystPlan, wall: Clock, stack: AsyncExitStack) -> Desk:
-    analyst = await open_analyst(plan, wall, stack)
-    return Desk(analyst, wall)
+async def _spent_today(reader: Reader, wall: Clock) -> float:
+    """Return what the model has cost this UTC day, so that a restart renews no budget."""
+    now_ns = wall.now_ns()
+    midnight_ns = now_ns - now_ns % _DAY_NS
+    return (await reader.report(Span(since_ns=midnight_ns))).model_cost_usd
 
 
-async def open_analyst(plan: AnalystPlan, wall: Clock, stack: AsyncExitStack) -> Analyst:
+async def open_analyst(plan: AnalystPlan, budget: Budget, stack: AsyncExitStack) -> Analyst:
     """Make the one that answers, as it was chosen at the start; it never changes."""
     match plan.kind:
         case "rules":
@@ -187,7 +212,7 @@ async def open_analyst(plan: AnalystPlan, wall: Clock, stack: AsyncExitStack) ->
             stack.push_async_callback(local.aclose)
             return local
         case "llm" if plan.endpoint is not None:
-            llm = Llm(plan.endpoint, ModelBudget(plan.budget, clock=wall))
+            llm = Llm(plan.endpoint, budget)
             stack.push_async_callback(llm.aclose)
             return llm
         case _:

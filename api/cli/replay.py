@@ -19,6 +19,7 @@ from domain.decisions import Decision, canonical_decision
 from domain.errors import ConfigError
 from domain.market import Window
 from domain.records import canonical, parse
+from engine.budget import ModelBudget
 from engine.clock import LiveClock
 from graph.desk import Desk, replay
 from graph.state import read_window
@@ -62,7 +63,9 @@ async def _decide(window: Window, kind: str) -> Decision:
     config = Config.read()
     clock = LiveClock()
     async with AsyncExitStack() as stack:
-        analyst = await open_analyst(analyst_of(config, kind), clock, stack)
+        plan = analyst_of(config, kind)
+        budget = ModelBudget(plan.budget, clock=clock)
+        analyst = await open_analyst(plan, budget, stack)
         run = await Desk(analyst, clock).decide(window, deadline_s=_DEADLINE_S)
     return run.decision
 
