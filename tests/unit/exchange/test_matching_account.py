@@ -207,3 +207,33 @@ def test_a_part_of_a_position_closes_by_percentage(market):
 def test_day_trading_fields_come_back_by_a_knob(market, new_market):
     assert "daytrade_count" not in market.venue.account()
     assert new_market(pdt_fields=True).venue.account()["daytrade_count"] == 0
+
+
+def test_overnight_positions_bound_the_next_days_buying_power(market):
+    market.order("buy", 1000)
+    market.trade("AAPL", 100.0)
+    market.wait(hours=15)
+    assert money(market)[2] == "280000", "four times what 30 % maintenance leaves of last equity"
+
+
+def test_the_days_profit_follows_a_part_that_was_sold(market):
+    market.order("buy", 100)
+    market.order("sell", 40)
+    market.trade("AAPL", 101.0)
+    position = market.venue.position("AAPL")
+    assert (position["unrealized_pl"], position["unrealized_intraday_pl"]) == ("60", "60")
+    market.wait(hours=15)
+    market.trade("AAPL", 103.0)
+    assert market.venue.position("AAPL")["unrealized_intraday_pl"] == "120"
+
+
+def test_a_trailing_buy_reserves_what_its_first_stop_may_cost(new_market):
+    market = new_market(multiplier=1).open_with()
+    market.trade("AAPL", 100.0)
+    order = market.order("buy", 100, type="trailing_stop", trail_percent=10)
+    assert money(market)[2] == "88725", "the stop at 110, and 2.5 % above it"
+    market.quote("AAPL", 113.9, 114.0)
+    market.trade("AAPL", 114.0)
+    assert market.status(order) == "new", "it waits outside its collar"
+    market.quote("AAPL", 112.0, 112.5)
+    assert market.status(order) == "filled"

@@ -395,3 +395,9 @@ def test_orders_unknown_or_misspelt_are_told_apart(market):
         with pytest.raises(VenueRefusal) as caught:
             market.venue.cancel(order_id)
         assert caught.value.status == status
+
+
+def test_the_sleeping_exits_of_an_open_bracket_are_no_wash(market):
+    exits = {"take_profit": {"limit_price": 110}, "stop_loss": {"stop_price": 90}}
+    market.limit("buy", 5, 99, order_class="bracket", **exits)
+    assert market.status(market.order("buy", 1)) == "filled"

@@ -222,3 +222,28 @@ def test_average_price_and_quantities_accumulate_over_parts(new_market):
     done = market.venue.order(order["id"])
     assert (done["filled_qty"], done["filled_avg_price"]) == ("10", "100.6")
     assert [event.get("position_qty") for event in market.events] == [None, "4", "10"]
+
+
+def test_a_part_filled_while_a_cancel_is_under_way_stays_pending_cancel(new_market):
+    market = new_market(latency_ns=5_000_000, fill_size=FillSize.DISPLAYED).open_with()
+    order = market.limit("buy", 10, 99)
+    market.wait(milliseconds=6)
+    market.venue.cancel(order["id"])
+    market.quote("AAPL", 98.0, 98.5, size=4)
+    assert market.status(order) == "pending_cancel"
+    market.wait(milliseconds=6)
+    ended = market.venue.order(order["id"])
+    assert (ended["status"], ended["filled_qty"]) == ("canceled", "4")
+
+
+def test_a_listener_may_trade_on_what_it_hears_and_events_stay_in_order(market):
+    def protect(event):
+        if event["event"] == "fill" and event["order"]["side"] == "buy":
+            market.order("sell", event["qty"], type="stop", stop_price=95)
+
+    market.venue.subscribe_orders(protect)
+    late: list[str] = []
+    market.venue.subscribe_orders(lambda event: late.append(event["event"]))
+    market.order("buy", 5)
+    assert market.story() == ["new buy", "fill buy", "new sell"]
+    assert late == ["new", "fill", "new"]

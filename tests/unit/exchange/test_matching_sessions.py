@@ -179,3 +179,16 @@ def test_an_always_open_venue_fills_shares_on_sunday(new_market):
 def test_the_venue_says_when_the_next_thing_falls_due(market):
     market.limit("buy", 1, 90)
     assert market.venue.advance() == 6 * 3600.0
+
+
+def test_a_late_tick_first_does_what_fell_due_before_it(market):
+    order = market.limit("buy", 1, 99)
+    after_close_ns = market.venue.clock.now_ns() + 7 * 3600 * 1_000_000_000
+    market.venue.on_quote("AAPL", 98.0, 10.0, 98.1, 10.0, after_close_ns)
+    assert market.status(order) == "expired"
+    stop = market.order(
+        "buy", 1, "BTC/USD", type="stop_limit", stop_price=51_000, limit_price=51_000
+    )
+    ninety_days_on = after_close_ns + 91 * 86_400 * 1_000_000_000
+    market.venue.on_trade("BTC/USD", 51_000.0, 1.0, ninety_days_on)
+    assert market.status(stop) == "expired"
