@@ -180,7 +180,8 @@ def _of_message(message: AIMessage, method: Method) -> Reply:
 
 def _words(message: AIMessage, method: Method) -> str:
     if method is not Method.FUNCTION_CALLING:
-        return message.text
+        # langchain's own subclass of str, which nothing that writes JSON takes.
+        return str(message.text)
     for call in message.tool_calls:
         return json.dumps(call["args"])
     for broken in message.invalid_tool_calls:
