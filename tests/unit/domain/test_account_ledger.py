@@ -389,6 +389,27 @@ def test_rest_that_takes_off_a_fee_is_believed_at_once():
     assert not book.correct(ACCOUNT, [position("9.8")], NOW + 3 * NS_PER_S)[0].is_applied
 
 
+def test_fill_found_by_a_look_up_doubts_positions_that_trail_it():
+    """A look-up tells no position; its fill is as fresh as the venue's time of it."""
+    book = ledger()
+    order = opened(book)
+    told = report_of(order, "10", "100")
+    done = OrderState.FILLED
+    step(book, order, OrderEventKind.REPORTED, report=replace(told, state=done))
+    assert not book.correct(ACCOUNT, [position("4")], NOW + 3 * NS_PER_S)[0].is_applied
+    assert book.quantity("AAPL") == 10
+
+
+def test_fill_found_by_a_look_up_that_rest_had_counted_is_put_right_by_the_next_answer():
+    """The stream was cut; positions were asked in between and knew the fill already."""
+    book = ledger()
+    order = opened(book)
+    book.correct(ACCOUNT, [position("10")], NOW + 5 * NS_PER_S)
+    step(book, order, OrderEventKind.REPORTED, report=report_of(order, "10", "100"))
+    assert book.correct(ACCOUNT, [position("10")], NOW + 30 * NS_PER_S)[0].is_applied
+    assert book.quantity("AAPL") == 10
+
+
 def test_rest_is_believed_once_the_lag_is_over():
     book = ledger()
     streamed(book)
