@@ -1,8 +1,8 @@
 """Open the database: addresses, connections, the one writer's lock, and errors a person can read.
 
 SQLite is written from one thread of its own: through SQLAlchemy's asynchronous engine the same
-transaction costs one and a half to four times the CPU (`benchmarks/journal.py`). PostgreSQL is
-written on the event loop. Both run the same synchronous functions on a `sqlalchemy.Connection`.
+transaction costs up to twice the CPU (`benchmarks/journal.py`). PostgreSQL is written on the event
+loop. Both run the same synchronous functions on a `sqlalchemy.Connection`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ _ADVISORY_KEY = 0x6175746F68656467
 class JournalConfig(Record, frozen=True):
     """Where the journal lives and what it may hold back; times in seconds of the wall clock.
 
-    `spool_file` and `anchor_file` default to files beside a SQLite database. A queue past
+    `spool_file` and `anchor_file` default to files beside a SQLite database, or in `var/` named
+    after a server's. A queue past
     `queue_entries` or `queue_bytes` drops traces and refuses appends. `trace_delay_s` is the
     longest a trace waits for a commit to ride with.
     """
@@ -60,19 +61,21 @@ _READ_ONLY = {"default_transaction_read_only": "on"}
 
 
 class Address(Record, frozen=True):
-    """A database address taken apart. `path` is none for a server; `shown` hides the password."""
+    """A database address taken apart. `path` is none for a server; `shown` hides the password.
+
+    `base` is what the names of files that belong to the database begin with.
+    """
 
     url: str
     reader_url: str
     shown: str
+    base: Path
     path: Path | None
     is_async: bool
 
     def beside(self, suffix: str) -> Path:
         """Return the path of a file that belongs to this database."""
-        if self.path is None:
-            return Path("var") / f"journal{suffix}"
-        return self.path.with_name(self.path.name + suffix)
+        return self.base.with_name(self.base.name + suffix)
 
 
 def address_of(url: str) -> Address:
@@ -87,7 +90,15 @@ def address_of(url: str) -> Address:
         full = parsed.set(drivername="postgresql+asyncpg")
         text = full.render_as_string(hide_password=False)
         shown = full.render_as_string()
-        return Address(url=text, reader_url=text, shown=shown, path=None, is_async=True)
+        name = f"{full.database}@{full.host or 'localhost'}-{full.port or 5432}"
+        return Address(
+            url=text,
+            reader_url=text,
+            shown=shown,
+            base=Path("var") / re.sub(r"[^\w.@-]", "_", name),
+            path=None,
+            is_async=True,
+        )
     raise ConfigError(f"DATABASE_URL names {parsed.drivername!r}.", remedy=_URL_HELP)
 
 
@@ -107,6 +118,7 @@ def _sqlite_address(parsed: sa.URL) -> Address:
         url=url.render_as_string(),
         reader_url=reader.render_as_string(),
         shown=str(path),
+        base=path,
         path=path,
         is_async=is_async,
     )

@@ -62,7 +62,7 @@ class Store:
         self._runner = (LoopRunner if address.is_async else ThreadRunner)(address, config)
         self._anchors = AnchorFile(config.anchor_file or address.beside(".anchors"))
         self._lock = FileLock(address.beside(".lock")) if address.path else None
-        self._statements: Statements = statements_for("sqlite" if address.path else "postgresql")
+        self._statements: Statements = {}
         self._compressor = zstandard.ZstdCompressor(level=2)
         self._head: Head | None = None
         self._acknowledged = 0
@@ -120,6 +120,7 @@ class Store:
 
     def _prepare(self, connection: sa.Connection) -> Head:
         bring_up_to_date(connection, self._address.shown)
+        self._statements = statements_for(connection.dialect)
         head = _read_head(connection)
         for anchor in self._anchors.read()[-1:]:
             self._anchored = anchor.seq

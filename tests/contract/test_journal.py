@@ -6,6 +6,7 @@ import os
 import random
 import sys
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -134,7 +135,7 @@ async def test_no_one_else_writes_anchors(journal, make):
 
 async def test_a_full_queue_drops_traces_and_counts_them(config, clock, make):
     """The queue is bounded and says what it dropped."""
-    small = type(config)(url=config.url, queue_entries=10, trace_delay_s=0.01)
+    small = msgspec.structs.replace(config, queue_entries=10)
     async with SqlJournal(small, clock) as journal:
         for n in range(25):
             journal.trace(make.alert(n))

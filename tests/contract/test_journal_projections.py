@@ -51,9 +51,9 @@ async def test_the_projections_are_made_anew_from_the_chain(journal, config, mak
     written = await journal._store._runner.run(rows_of)
 
     fresh = sa.create_engine(f"sqlite:///{tmp_path}/fresh.sqlite3")
-    statements = statements_for("sqlite")
     with fresh.begin() as connection:
         bring_up_to_date(connection, "fresh")
+        statements = statements_for(connection.dialect)
         for entry in entries:
             batch = Batch(statements)
             view = VIEWS[EntryKind(entry.kind)].decode(entry.body)

@@ -26,6 +26,7 @@ def test_a_postgresql_address_is_written_through_asyncpg(scheme):
     assert address.url == "postgresql+asyncpg://ann:s3cret@db:5433/hedge"
     assert address.is_async
     assert address.path is None
+    assert address.beside(".spool").as_posix() == "var/hedge@db-5433.spool"
     assert "s3cret" not in address.shown
 
 
