@@ -212,7 +212,7 @@ def _ordered(window: Window, intent: Intent, verdict: Verdict | None, plan: Exec
     if isinstance(request, Check):
         return State(checks=[plain(request)]) | ended(Outcome.INVALID, request.code)
     checks = preview(request, facts, limits)
-    known = State(request=plain(request), checks=plain(checks))
+    known = State(request=plain(request), checks=plain(list(checks)))
     failed = _failed(checks)
     if failed is not None:
         return known | ended(Outcome.INVALID, failed)

@@ -13,9 +13,9 @@ from domain.market import Window, WindowBar
 from graph.analysts.texts import CLOSE, OPEN, clean, quoted
 
 MAX_BARS = 50
-MAX_INDICATORS = 40
-MAX_HEADLINE = 160
-MAX_SUMMARY = 240
+MAX_INDICATORS = 24
+MAX_HEADLINE = 140
+MAX_SUMMARY = 180
 MAX_NEWS = 10
 MAX_THESIS = 600
 MAX_REASON = 300

@@ -29,8 +29,8 @@ ADX and ATR those over 14.
 | | | times the stop. |
 | | Target | Twice the stop's distance. |
 | | Size | Mean of score and confidence, half of it when volatility is high. |
-| execution | Style | Closes marketable, 5 bps beyond the far side; opens too, 1 bp beyond it, unless |
-| | | the spread is over 0.6 ATR: then passive at our own side. |
+| execution | Style | Closes marketable, 5 bps beyond the far side; opens too, 1 bp beyond it, |
+| | | unless the spread is over 0.6 ATR: then passive at our own side. |
 
 Sources: moving-average and MACD trend following as in Appel, "Technical Analysis: Power Tools for
 Active Investors" (2005); RSI, ATR and ADX as in Wilder, "New Concepts in Technical Trading Systems"

@@ -117,9 +117,9 @@ def make_window(symbol: str = "AAPL", **changes: Any) -> Window:
         bars=bars,
         quote=WindowQuote(
             bid=bid,
-            bid_size=3,
+            bid_size=3.0,
             ask=ask,
-            ask_size=2,
+            ask_size=2.0,
             ts_event=format_ns(AS_OF - 10_000_000),
             ts_recv=format_ns(AS_OF - 5_000_000),
         ),
