@@ -35,7 +35,7 @@ async def _read(url: str) -> Report:
 
 def tables(report: Report) -> list[Table]:
     """Lay a report out for a terminal."""
-    body: dict[str, Any] = plain(report)
+    body: dict[str, Any] = {**plain(report), "net_usd": report.net}
     totals = Table("figure", "value", title="Report")
     for name in ("decisions", "authorized", "fills"):
         totals.add_row(name, str(body[name]))
