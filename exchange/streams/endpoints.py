@@ -84,7 +84,8 @@ class StreamLimits:
     `symbols` bounds trades and quotes together on a connection, None is without bound (whether
     `*` counts is unverified; here it counts as one). `connections` is per endpoint. A client with
     more than `outbox_messages` waiting is cut off with code 407. `feeds` are the endpoints that
-    the plan has, None is all of them.
+    the plan has, None is all of them. `received_key` adds the undocumented key `r` (when the venue
+    received it) to trades and quotes, as official clients have seen it.
     """
 
     symbols: int | None = 30
@@ -94,6 +95,7 @@ class StreamLimits:
     auth_timeout_s: float = 10.0
     feeds: frozenset[str] | None = None
     compression: bool = True
+    received_key: bool = False
 
     def allows(self, feed: str) -> bool:
         """Tell whether the plan has a feed."""

@@ -13,7 +13,7 @@ from exchange.streams.endpoints import Endpoint, Stream, StreamLimits
 from exchange.streams.faults import Frame, StreamFaults
 from exchange.streams.keys import TOKEN_KEYS
 from exchange.streams.link import Link
-from exchange.streams.messages import told
+from exchange.streams.messages import told, told_with_receipt
 from exchange.streams.record import FrameLog, FrameRecord
 from exchange.streams.subscriptions import STAR, Matcher, Subscription
 from exchange.venue import Venue
@@ -89,7 +89,7 @@ class Hub:
         encoded: dict[tuple[str, int], bytes] = {}
         for cohort in self._cohorts.get(stream, ()):
             parts = [
-                _encoded(encoded, cohort.codec, message)
+                self._encoded(encoded, cohort.codec, message)
                 for message in messages
                 if cohort.matcher.wants(message)
             ]
@@ -151,6 +151,16 @@ class Hub:
                 found.extend([depth] if depth else [])
         return found
 
+    def _encoded(
+        self, kept: dict[tuple[str, int], bytes], codec: Codec, message: MarketMessage
+    ) -> bytes:
+        """Encode a message, or return what another cohort of this codec had encoded."""
+        key = (codec.name, id(message))
+        if key not in kept:
+            write = told_with_receipt if self.limits.received_key else told
+            kept[key] = codec.encode(write(message, codec.stamp))
+        return kept[key]
+
     def _framed(self, parts: list[bytes], codec: Codec) -> list[Frame]:
         size = self.limits.messages_per_frame
         chunks = (parts[at : at + size] for at in range(0, len(parts), size))
@@ -169,11 +179,3 @@ class Hub:
         self._cohorts = {}
         for (stream, _, _), cohort in groups.items():
             self._cohorts.setdefault(stream, []).append(cohort)
-
-
-def _encoded(kept: dict[tuple[str, int], bytes], codec: Codec, message: MarketMessage) -> bytes:
-    """Encode a message, or return what another cohort of this codec had encoded."""
-    key = (codec.name, id(message))
-    if key not in kept:
-        kept[key] = codec.encode(told(message, codec.stamp))
-    return kept[key]

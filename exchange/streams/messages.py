@@ -53,6 +53,14 @@ def told(message: MarketMessage, stamp: Stamp) -> Fields:
     return {"T": kind, "S": message.symbol, **fields}
 
 
+def told_with_receipt(message: MarketMessage, stamp: Stamp) -> Fields:
+    """Write a message for the stream, with the undocumented key `r` on trades and quotes."""
+    fields = told(message, stamp)
+    if isinstance(message, Print | TopOfBook):
+        fields["r"] = stamp(message.published_ns)
+    return fields
+
+
 def listed(message: Print | TopOfBook | Candle | Depth | Article, stamp: Stamp) -> Fields:
     """Write a message for REST."""
     fields = _written(message, stamp)[1]

@@ -4,7 +4,8 @@
 tick data in the mlfinpy 0.1.2 wheel (MIT) by `make`. Prices, sizes and times are real; the symbol
 is inferred from their level (E-mini S&P 500), times were read as US Central because trading begins
 at 17:00 on a Sunday. Venue, conditions and tape codes are placeholders that Alpaca's messages
-need. The recording has no quotes: the player synthesises them and labels them so.
+need. The recording has no quotes: the player synthesises them, one tick wide, under the venue code
+`SYN`.
 """
 
 from pathlib import Path

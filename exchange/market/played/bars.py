@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,14 +39,17 @@ def load_bars(path: Path, symbol: str) -> Recording:
         raise _damaged(path, "it holds no bar")
     interval_ns = _interval_ns(path, rows)
     is_crypto = "/" in symbol
-    laid = [_prints(row, interval_ns, is_crypto=is_crypto) for row in rows if row.v > 0]
+    decimals = max(_decimals(price) for row in rows for price in (row.o, row.h, row.l, row.c))
+    laid = [_prints(row, interval_ns, decimals, is_crypto=is_crypto) for row in rows if row.v > 0]
     if not laid:
         raise _damaged(path, "it holds no bar with volume")
     joined = np.concatenate(laid)
     joined["id"] = np.arange(1, len(joined) + 1)
     label = PrintLabel() if is_crypto else PrintLabel(SYNTHETIC, ("@",), "C")
     prints = Prints(joined, (label,))
-    return Recording(symbol=symbol, prints=prints, quotes=quotes_around(prints))
+    return Recording(
+        symbol=symbol, prints=prints, quotes=quotes_around(prints, is_crypto=is_crypto)
+    )
 
 
 def _rows(path: Path) -> Iterator[_Row]:
@@ -93,16 +97,21 @@ def _interval_ns(path: Path, rows: list[_Row]) -> int:
     return int(gaps.min()) if len(gaps) else 60_000_000_000
 
 
-def _prints(row: _Row, interval_ns: int, *, is_crypto: bool) -> np.ndarray:
+def _prints(row: _Row, interval_ns: int, decimals: int, *, is_crypto: bool) -> np.ndarray:
     count = _PRINTS_A_BAR if is_crypto else int(min(_PRINTS_A_BAR, max(_FEWEST, row.v)))
     low_first = row.o - row.l <= row.h - row.o
     corners = (row.o, row.l, row.h, row.c) if low_first else (row.o, row.h, row.l, row.c)
-    # Each corner is hit exactly; the prints between lie on the lines that join them.
+    # Each corner is hit exactly; the prints between lie on the lines that join them, and have no
+    # more decimals than the file's prices.
     at = np.round(np.linspace(0, count - 1, len(corners)))
-    prices = np.round(np.interp(np.arange(count), at, corners), 9)
+    prices = np.round(np.interp(np.arange(count), at, corners), decimals)
     sizes = np.full(count, row.v / count) if is_crypto else np.full(count, row.v // count)
     sizes = np.maximum(sizes, 0.0 if is_crypto else 1.0)
     sizes[-1] += max(0.0, row.v - float(sizes.sum()))
     ts = row.t + (np.arange(count) * 2 + 1) * interval_ns // (2 * count)
     taker = np.where(np.diff(prices, prepend=row.o) >= 0, 1, -1) if is_crypto else 0
     return columns(PRINT_ROW, ts=ts, published=ts, price=prices, size=sizes, taker=taker)
+
+
+def _decimals(price: float) -> int:
+    return max(0, -int(Decimal(repr(price)).normalize().as_tuple().exponent))

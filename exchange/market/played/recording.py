@@ -30,6 +30,7 @@ Not a condition code: a client must not take prints with conditions it does not 
 
 _PACKED_ROWS = 8_192
 _SYNTHETIC_SIZE = 100.0
+_CENT = 0.01
 _TAKERS = {"B": 1, "S": -1}
 _HALT_CODES = frozenset({"2", "H", "P"})  # sources: CTA and UTP, by Alpaca's status tables
 
@@ -102,7 +103,9 @@ class RecordingBuilder:
         return Recording(
             symbol=self.symbol,
             prints=prints,
-            quotes=quotes if len(quotes.rows) else quotes_around(prints),
+            quotes=quotes
+            if len(quotes.rows)
+            else quotes_around(prints, is_crypto="/" in self.symbol),
             notices=tuple(notices),
         )
 
@@ -153,24 +156,27 @@ class RecordingBuilder:
         )
 
 
-def quotes_around(prints: Prints) -> Quotes:
-    """Synthesise a quote one tick around each print that changes time or price, and label it.
+def quotes_around(prints: Prints, *, is_crypto: bool) -> Quotes:
+    """Synthesise a quote one tick wide around each print that changes time or price, labelled.
 
-    The tick is the smallest step between the prices printed.
+    After a rise the print stands at the offer, after a fall at the bid (the tick rule; source: Lee
+    and Ready 1991), as it would in a market whose spread is its tick. The tick is the smallest step
+    between the prices printed, a cent at least for shares.
     """
     rows = prints.rows
     if not len(rows):
         return NO_QUOTES
-    tick = smallest_step(rows["price"])
+    tick = max(smallest_step(rows["price"]), 0.0 if is_crypto else _CENT)
     is_new = np.ones(len(rows), np.bool_)
     is_new[1:] = (np.diff(rows["price"]) != 0) | (np.diff(rows["published"]) != 0)
     rows = rows[is_new]
+    ask = rows["price"] + np.where(_rose(rows["price"]), 0.0, tick)
     quotes = columns(
         QUOTE_ROW,
         ts=rows["ts"],
         published=rows["published"],
-        bid=np.round(np.maximum(rows["price"] - tick, tick), 9),
-        ask=np.round(rows["price"] + tick, 9),
+        bid=np.round(np.maximum(ask - tick, 0.0), 9),
+        ask=np.round(ask, 9),
         bid_size=_SYNTHETIC_SIZE,
         ask_size=_SYNTHETIC_SIZE,
         label=rows["label"],
@@ -179,10 +185,18 @@ def quotes_around(prints: Prints) -> Quotes:
     return Quotes(quotes, tuple(labels))
 
 
+def _rose(prices: np.ndarray) -> np.ndarray:
+    """Tell for each price whether the last change up to it was a rise; before any, it was."""
+    change = np.sign(np.diff(prices, prepend=prices[0]))
+    last = np.maximum.accumulate(np.where(change != 0, np.arange(len(prices)), 0))
+    rose: np.ndarray = change[last] >= 0
+    return rose
+
+
 def smallest_step(prices: np.ndarray) -> float:
     """Return the smallest difference between distinct prices, one cent when there is one price."""
     steps = np.diff(np.unique(prices))
-    return round(float(steps.min()), 9) if len(steps) else 0.01
+    return round(float(steps.min()), 9) if len(steps) else _CENT
 
 
 def _belongs_at(notice: Notice, prints: Prints) -> int:

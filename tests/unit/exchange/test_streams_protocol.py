@@ -157,6 +157,13 @@ async def test_messages_put_type_first_and_symbol_second_and_stamp_by_codec(pack
             assert all(type(size) is int for size in sizes)
 
 
+async def test_the_undocumented_receipt_time_is_there_when_it_is_wanted():
+    async with exchange(received_key=True) as server, client(server, packed=True) as c:
+        await c.control({"action": "subscribe", "trades": ["*"], "quotes": ["*"]})
+        quote = await c.until(lambda m: m["T"] == "q")
+        assert quote["r"].to_unix_nano() >= quote["t"].to_unix_nano()
+
+
 async def test_crypto_messages_have_their_own_fields():
     async with exchange() as server, client(server, "/v1beta3/crypto/us", packed=True) as c:
         await c.control({"action": "subscribe", "trades": ["BTC/USD"], "quotes": ["BTC/USD"]})

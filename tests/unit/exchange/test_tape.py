@@ -88,16 +88,28 @@ def test_frames_play_at_their_distance_from_the_start_point_stamped_anew(tmp_pat
     assert {round((p.published_ns - p.ts_event) / 1e6) for p in prints} == {20}
 
 
-def test_a_tape_without_quotes_gets_labelled_ones_a_tick_around_each_print(tmp_path):
-    tape = write(tmp_path / "t", [line(s, trade(s, p)) for s, p in enumerate((100.0, 100.25, 101))])
+def test_a_tape_without_quotes_gets_labelled_ones_a_tick_wide_around_each_print(tmp_path):
+    """After a rise the print is at the offer, after a fall at the bid."""
+    prices = (100.0, 100.25, 101.0, 101.0, 100.75, 100.75)
+    tape = write(tmp_path / "t", [line(s, trade(s, p)) for s, p in enumerate(prices)])
     source = played(load_tape(tape).recordings["AAPL"], start_minutes=0)
-    quotes = [
-        m
-        for m in messages(source, ORIGIN_NS, ORIGIN_NS + NS_PER_MINUTE)
-        if isinstance(m, TopOfBook)
+    told = messages(source, ORIGIN_NS, ORIGIN_NS + NS_PER_MINUTE)
+    quotes = [m for m in told if isinstance(m, TopOfBook)]
+    assert [(q.bid, q.ask) for q in quotes] == [
+        (99.75, 100.0),
+        (100.0, 100.25),
+        (100.75, 101.0),
+        (100.75, 101.0),
+        (100.75, 101.0),
+        (100.75, 101.0),
     ]
-    assert [(q.bid, q.ask) for q in quotes] == [(99.75, 100.25), (100.0, 100.5), (100.75, 101.25)]
     assert {(q.bid_exchange, q.ask_exchange) for q in quotes} == {("SYN", "SYN")}
+
+
+def test_synthetic_quotes_of_shares_are_at_least_a_cent_wide(tmp_path):
+    tape = write(tmp_path / "t", [line(s, trade(s, p)) for s, p in enumerate((10.0, 10.001))])
+    rows = load_tape(tape).recordings["AAPL"].quotes.rows
+    assert (rows["ask"] - rows["bid"]).round(9).tolist() == [0.01, 0.01]
 
 
 def test_recorded_quotes_play_as_they_were(tmp_path):
@@ -322,6 +334,13 @@ def test_bars_play_as_prints_that_make_the_same_bars(tmp_path):
         (11.0, 11.5, 10.5, 10.75, 7.0),
     ]
     assert {label.exchange for label in recording.prints.labels} == {"SYN"}
+
+
+def test_prints_inside_bars_have_no_more_decimals_than_the_file(tmp_path):
+    path = tmp_path / "b.csv"
+    path.write_text(BARS)
+    prices = load_bars(path, "AAPL").prints.rows["price"]
+    assert (prices.round(2) == prices).all()
 
 
 def test_bars_of_one_file_always_make_the_same_prints(tmp_path):
