@@ -174,9 +174,10 @@ class Candles:
             if at is not None:
                 at.take(item)
                 touched[self._bar_start(at.start)] = None
+        changes = [change for start in sorted(touched) for change in self._revised(start)]
         self._is_filling = False
         self._prune()
-        return [change for start in sorted(touched) for change in self._revised(start)]
+        return changes
 
     def _piece_at(self, ts: int) -> Piece | None:
         start = ts - ts % self.piece_ns

@@ -149,6 +149,15 @@ def test_crypto_fills_silence_with_flagged_bars_at_the_middle_of_the_quotes():
     assert all(bar.is_quote_mid for bar in bars)
 
 
+def test_a_long_back_fill_arrives_whole_though_the_venue_closed_a_bar_before_it():
+    """The stream's first bar may come while history is still under way."""
+    candles = Candles("AAPL", 60)
+    candles.venue_bar(minute_bar(0))
+    changes = candles.fill([minute_bar(minute) for minute in range(-250, 0)], [], NOON)
+    assert len(changes) == 250
+    assert len(candles.pieces) < 10
+
+
 def test_a_long_silence_of_crypto_is_bounded():
     candles = feed(Candles("BTC/USD", 1, has_quiet_bars=True), [at(0.5, 10.0)])
     candles.close_due(NOON + 2 * S)
