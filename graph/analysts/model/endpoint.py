@@ -8,7 +8,9 @@ first endpoint is opened, because it takes a second.
 from __future__ import annotations
 
 import json
+import ssl
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -88,7 +90,7 @@ class Endpoint:
                 code="MODEL_KEY_MISSING",
             )
         self._method = config.method
-        self._http = httpx.AsyncClient(timeout=config.timeout_s)
+        self._http = httpx.AsyncClient(timeout=config.timeout_s, verify=_trust())
         self._chat = ChatOpenAI(
             model=config.model,
             api_key=config.api_key,
@@ -136,6 +138,12 @@ class Endpoint:
         return self._chat.with_structured_output(
             schema, method=self._method.value, strict=strict, include_raw=True
         )
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """Load the trusted certificates once: it takes longer than a call."""
+    return httpx.create_ssl_context()
 
 
 def shaped(schema: dict[str, Any], max_string: int | None) -> dict[str, Any]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -237,6 +236,7 @@ class FakeModel:
     replies: dict[str, list[Any]] = field(default_factory=dict)
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
     dropped: asyncio.Event = field(default_factory=asyncio.Event)
 
     def says(self, role: str, *replies: Any) -> None:
@@ -251,6 +251,7 @@ class FakeModel:
             return
         body = json.loads(await _body(receive))
         self.requests.append(body)
+        self.asked.set()
         self.headers.append({k.decode(): v.decode() for k, v in scope["headers"]})
         reply = self.next_reply(body)
         if reply is HANG:
@@ -336,21 +337,18 @@ async def model() -> AsyncIterator[FakeModel]:
     fake.says("execution", MARKETABLE)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         fake.url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
-        server = QuietServer(
-            uvicorn.Config(fake, log_config=None, lifespan="off", ws="none", access_log=False)
-        )
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        told = uvicorn.Config(fake, log_config=None, lifespan="off", ws="none", access_log=False)
+        told.load()
+        server = uvicorn.Server(told)
+        server.lifespan = told.lifespan_class(told)
+        # Without its main loop and its orderly end, which wait a tenth of a second each.
+        await server.startup(sockets=[listening])
         yield fake
-        server.should_exit = server.force_exit = True
-        await serving
-
-
-class QuietServer(uvicorn.Server):
-    """Uvicorn without a hand on the process's signals."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+        for accepting in server.servers:
+            accepting.close()
+        for connection in list(server.server_state.connections):
+            connection.transport.abort()
+        await asyncio.gather(*server.server_state.tasks, return_exceptions=True)
 
 
 @dataclass
@@ -377,9 +375,9 @@ class Ledger:
         self.pauses.append(retry_after_s)
 
 
-def config(model: FakeModel, **changes: Any) -> EndpointConfig:
+def config(model: FakeModel, *, named: str = "gpt-4.1-mini", **changes: Any) -> EndpointConfig:
     """How to reach the fake model."""
-    asked = EndpointConfig(model="gpt-4.1-mini", api_key="sk-test", base_url=model.url)
+    asked = EndpointConfig(model=named, api_key="sk-test", base_url=model.url)
     return msgspec.structs.replace(asked, **changes)
 
 
