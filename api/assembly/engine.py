@@ -6,29 +6,24 @@ the venue's rules, memory, hands, eyes, the deciding half, and the face that peo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
-from prometheus_client import CollectorRegistry
-
+from api.assembly.outside import EngineStanding, Outside
 from api.assembly.plan import EnginePlan
 from domain.account import Ledger, Position
 from domain.limits import TradingState
 from domain.market import Instrument, Quote, asset_class_of
-from domain.orders import Fill, Order, OrderRequest, Side
-from domain.ports import Broker, Calendar, Clock, Feed
-from domain.pricing import round_price
+from domain.orders import Fill, Order, OrderRequest
 from domain.records import plain
 from domain.risk import Denied
 from engine.bot import Bot, BotConfig, Notices, Parts
-from engine.bus import Bus
 from engine.dispatcher import Dispatcher, DispatcherConfig, DispatcherPorts, DropReason
 from engine.equity import EquityWatch, day_zone
 from engine.guard import Guard, GuardConfig
 from engine.limiter import Limiter, Ticket
-from engine.market import MarketEars, MarketWatch
+from engine.market import MarketWatch
 from engine.metrics import CountsCollector, Metrics, StatusCollector
 from engine.orders.book import OrderBook
 from engine.orders.delivery.seams import GatewaySeams
@@ -36,43 +31,13 @@ from engine.orders.exits import Exits
 from engine.orders.flatten import Flatten
 from engine.orders.gateway import Gateway
 from engine.orders.ownership import Ownership, OwnershipConfig
-from engine.orders.plans import Plan as ProtectionPlan
+from engine.orders.plans import adopted_plan
 from engine.orders.reconcile import Reconciler, ReconcilerSeams
-from engine.restart import Remembered
 from engine.runs import Runs
 from engine.session import Session
 from engine.trading import TradingGate
-from engine.venue import VenueWatch
 from engine.windows import WindowConfig, Windows
-from feeds.store import RollingStore
 from graph.analysts.model.conversation import template_digests
-from graph.desk import Desk
-from journal.sql import SqlJournal
-
-_ADOPTED_STOP = Decimal("0.05")
-"""How far the stop of an adopted position lies: nobody has told us where its owner was wrong."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outside:
-    """What the engine is built upon: everything that reaches out of the process."""
-
-    broker: Broker
-    journal: SqlJournal
-    feeds: Sequence[Feed]
-    store: RollingStore
-    ears: MarketEars
-    calendar: Calendar
-    desk: Desk
-    limiter: Limiter
-    clock: Clock
-    wall: Clock
-    bus: Bus
-    registry: CollectorRegistry
-    instruments: dict[str, Instrument]
-    remembered: Remembered
-    venue: VenueWatch
-    account_id: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,41 +47,6 @@ class Engine:
     bot: Bot
     guard: Guard
     limiter: Limiter
-
-
-class _Standing:
-    """Answer the windows' questions about the engine (`engine.windows.Standing`)."""
-
-    def __init__(self, outside: Outside, gate: TradingGate) -> None:
-        self._outside = outside
-        self._gate = gate
-        self.ownership: Ownership
-        self.reconciler: Reconciler
-        self.equity: EquityWatch
-
-    def trading_state(self) -> TradingState:
-        return self._gate.state
-
-    def is_reducing(self, symbol: str) -> bool:
-        return self.ownership.is_reducing(symbol)
-
-    def is_foreign(self, symbol: str) -> bool:
-        return self.ownership.is_foreign(symbol)
-
-    def is_reconciled(self) -> bool:
-        return self.reconciler.is_clean
-
-    def is_journal_up(self) -> bool:
-        return self._outside.journal.is_up
-
-    def skew_ns(self) -> int | None:
-        return self._outside.venue.skew_ns()
-
-    def day_pnl(self) -> Decimal | None:
-        return self.equity.day_pnl
-
-    def peak_equity(self) -> Decimal | None:
-        return self.equity.peak
 
 
 def build_engine(plan: EnginePlan, outside: Outside) -> Engine:
@@ -136,7 +66,7 @@ class _Builder:
         self._gate = TradingGate(outside.journal, self._publish, outside.remembered.standing)
         self._ledger = Ledger(plan.symbols)
         self._book = OrderBook(self._ledger, outside.journal, outside.clock, self._sent)
-        self._standing = _Standing(outside, self._gate)
+        self._standing = EngineStanding(outside, self._gate)
 
     def build(self) -> Engine:
         self._make_accounts()
@@ -408,20 +338,9 @@ class _Builder:
             self._metrics.order_ended(after.state)
 
     def _adopted(self, position: Position, origin: str) -> None:
-        """Protect a position taken over at the first start, at a distance of our own."""
-        side = Side.BUY if position.quantity > 0 else Side.SELL
-        price = position.market_price or position.average_price
+        """Protect a position taken over at the first start."""
         instrument = self._instrument(position.symbol)
-        stop = round_price(price * (1 - side.sign * _ADOPTED_STOP), instrument, "nearest")
-        plan = ProtectionPlan(
-            origin=origin,
-            symbol=position.symbol,
-            side=side,
-            stop=stop,
-            target=None,
-            opened_at="",
-        )
-        self._exits.adopt(plan, {})
+        self._exits.adopt(adopted_plan(position, instrument, origin), {})
 
     def _entries_possible(self, symbol: str) -> bool:
         """Tell whether a run of a flat symbol could lead to an order at all."""

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
-from api.assembly.engine import Engine, Outside, build_engine
+from api.assembly.engine import Engine, build_engine
+from api.assembly.outside import Outside
 from api.assembly.plan import AnalystPlan, EnginePlan, Plan
 from broker.alpaca import AlpacaBroker
 from domain.errors import ConfigError

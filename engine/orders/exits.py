@@ -14,7 +14,8 @@ from domain.orders import Fill, Leg, Order, OrderRequest, client_order_id
 from domain.ports import Clock
 from domain.risk import Denied
 from engine.control import ProtectedBy
-from engine.orders.keeper import BAND_OWNER, ExitsConfig, GatewayPort, Keeper, Seams, covered
+from engine.orders.cover import covered
+from engine.orders.keeper import BAND_OWNER, ExitsConfig, GatewayPort, Keeper, Seams
 from engine.orders.plans import Plan, plan_of
 
 

@@ -24,25 +24,20 @@ from domain.orders import (
     Order,
     OrderRequest,
     OrderState,
-    OrderType,
     Purpose,
     Side,
-    TimeInForce,
-    is_whole,
 )
 from domain.ports import Clock
-from domain.pricing import round_price, to_decimal, to_price
+from domain.pricing import to_decimal
 from domain.records import NS_PER_S, Record, format_ns
 from domain.risk import Denied
-from engine.orders.plans import Plan, sellable, stop_request
+from engine.orders.cover import ACKNOWLEDGED, covered, is_urgent, roots
+from engine.orders.plans import Plan, UrgentTerms, sellable, stop_request, urgent_request
 
 log = structlog.get_logger(__name__)
 
 BAND_OWNER = "exits"
 
-_ACKNOWLEDGED = frozenset(
-    {OrderState.ACCEPTED, OrderState.HELD, OrderState.PARTIALLY_FILLED, OrderState.PENDING_CANCEL}
-)
 _EXIT_LEGS = frozenset({Leg.REDUCE, Leg.FLATTEN})
 
 
@@ -105,32 +100,6 @@ class Seams:
     """Hear how long a position stood bare, in seconds."""
     alert: Callable[[str, str, str], None]
     """Hear (code, message, symbol)."""
-
-
-def covered(working: list[Order]) -> Decimal:
-    """Return how much of a position the acknowledged resting stops would close.
-
-    A bracket's stop is held and covers nothing until its entry is filled; an OCO's two children
-    share one quantity, of which the stop's counts.
-    """
-    has_entry = any(order.request.leg is Leg.ENTRY for order in working)
-    total = Decimal(0)
-    for order in working:
-        if order.request.leg is not Leg.STOP or order.state not in _ACKNOWLEDGED:
-            continue
-        if has_entry and order.state is OrderState.HELD:
-            continue
-        if order.parent_client_order_id is not None and _parent_is_stop(order, working):
-            continue
-        total += order.remaining
-    return total
-
-
-def _parent_is_stop(order: Order, working: list[Order]) -> bool:
-    return any(
-        other.client_order_id == order.parent_client_order_id and other.request.leg is Leg.STOP
-        for other in working
-    )
 
 
 class Keeper:
@@ -201,7 +170,7 @@ class Keeper:
         if plan is None:
             return
         working = self._seams.working(self.symbol)
-        if any(order.request.leg in _EXIT_LEGS or _is_urgent(order) for order in working):
+        if any(order.request.leg in _EXIT_LEGS or is_urgent(order) for order in working):
             await self._expire_exits(working)
             return
         if await self._settle_entry(working):
@@ -246,7 +215,7 @@ class Keeper:
     async def _clean_up(self, plan: Plan, working: list[Order]) -> None:
         """Take back what would sell a position that is gone."""
         exits = [order for order in working if order.request.purpose is Purpose.PROTECT]
-        for order in _roots(exits):
+        for order in roots(exits):
             if order.state is not OrderState.PENDING_CANCEL:
                 await self._seams.gateway.cancel(order, "the position is closed")
         if not working:
@@ -255,12 +224,12 @@ class Keeper:
             self._seams.forget(plan.symbol)
 
     async def _protect(self, plan: Plan, quantity: Decimal, working: list[Order]) -> None:
-        stops = _roots([order for order in working if order.request.purpose is Purpose.PROTECT])
+        stops = roots([order for order in working if order.request.purpose is Purpose.PROTECT])
         if covered(working) == quantity:
             self._note_protected()
             self._arm(plan)
             return
-        pending = [order for order in stops if order.state not in _ACKNOWLEDGED]
+        pending = [order for order in stops if order.state not in ACKNOWLEDGED]
         if pending:
             return
         for order in stops:
@@ -343,31 +312,23 @@ class Keeper:
 
     async def _exit_now(self, plan: Plan, leg: Leg) -> None:
         """Sell marketably inside the collar: free the quantity first, protect the rest after."""
-        request = self._urgent_request(plan, leg)
-        if request is not None:
-            await self._close(request)
-
-    def _urgent_request(self, plan: Plan, leg: Leg) -> OrderRequest | None:
-        quote, instrument = self._seams.quote(self.symbol), self._seams.instrument(self.symbol)
+        quote = self._seams.quote(self.symbol)
         if quote is None:
-            return None
-        quantity, side = self._quantity(), plan.side.opposite
-        collar = 1 - self._config.exit_collar if side is Side.SELL else 1 + self._config.exit_collar
-        touch = to_price(quote.bid if side is Side.SELL else quote.ask, instrument)
-        now_ns = self._seams.clock.now_ns()
-        may_ioc = instrument.asset_class is AssetClass.CRYPTO or is_whole(quantity)
-        return OrderRequest(
-            decision_id=plan.origin,
-            leg=leg,
-            symbol=self.symbol,
-            side=side,
-            quantity=quantity,
-            order_type=OrderType.LIMIT,
-            time_in_force=TimeInForce.IOC if may_ioc else TimeInForce.DAY,
-            reference_price=touch,
-            valid_until=format_ns(now_ns + int(self._config.exit_ttl_s * NS_PER_S)),
-            client_order_id=self._seams.next_id(plan.origin, leg),
-            limit_price=round_price(touch * collar, instrument, "nearest"),
+            return
+        await self._close(
+            urgent_request(
+                plan,
+                self._quantity(),
+                self._seams.instrument(self.symbol),
+                leg=leg,
+                quote=quote,
+                terms=UrgentTerms(
+                    client_order_id=self._seams.next_id(plan.origin, leg),
+                    now_ns=self._seams.clock.now_ns(),
+                    collar=self._config.exit_collar,
+                    ttl_s=self._config.exit_ttl_s,
+                ),
+            )
         )
 
     async def _close(self, request: OrderRequest) -> Order | Denied:
@@ -381,7 +342,7 @@ class Keeper:
         """Cancel what holds the quantity and wait until each cancel is terminal."""
         deadline = self._seams.clock.monotonic_ns() + int(self._config.cancel_wait_s * NS_PER_S)
         asked: set[str] = set()
-        while working := _roots(self._seams.working(self.symbol)):
+        while working := roots(self._seams.working(self.symbol)):
             for order in working:
                 if order.client_order_id not in asked:
                     asked.add(order.client_order_id)
@@ -391,31 +352,14 @@ class Keeper:
                 self._seams.alert("CANCEL_SLOW", "a cancel did not end in time", self.symbol)
                 return
             self._woken.clear()
-            if _roots(self._seams.working(self.symbol)):
+            if roots(self._seams.working(self.symbol)):
                 await self._wait_or_tick(min(left_s, 0.25))
 
     async def _expire_exits(self, working: list[Order]) -> None:
         """Cancel an exit that found no buyer in time: the next look prices it anew."""
         now = format_ns(self._seams.clock.now_ns())
         for order in working:
-            is_exit = order.request.leg in _EXIT_LEGS or _is_urgent(order)
+            is_exit = order.request.leg in _EXIT_LEGS or is_urgent(order)
             is_old = order.request.valid_until < now and order.state is not OrderState.UNKNOWN
             if is_exit and is_old and order.state is not OrderState.PENDING_CANCEL:
                 await self._seams.gateway.cancel(order, "the exit was not filled in time")
-
-
-def _is_urgent(order: Order) -> bool:
-    """Tell a marketable exit of ours from resting protection."""
-    request = order.request
-    return (
-        request.purpose is Purpose.PROTECT
-        and request.order_type is OrderType.LIMIT
-        and request.stop_loss is None
-        and order.parent_client_order_id is None
-    )
-
-
-def _roots(orders: list[Order]) -> list[Order]:
-    """Return the orders to cancel: a child goes with its parent while the parent works."""
-    ids = {order.client_order_id for order in orders}
-    return [order for order in orders if order.parent_client_order_id not in ids]

@@ -10,7 +10,8 @@ from decimal import Decimal
 
 import msgspec
 
-from domain.market import AssetClass, Instrument
+from domain.account import Position
+from domain.market import AssetClass, Instrument, Quote
 from domain.orders import (
     Leg,
     OrderClass,
@@ -20,11 +21,14 @@ from domain.orders import (
     TimeInForce,
     is_whole,
 )
-from domain.pricing import floor_quantity, round_price
-from domain.records import Record, format_ns
+from domain.pricing import floor_quantity, round_price, to_price
+from domain.records import NS_PER_S, Record, format_ns
 
 _STOP_COLLAR = Decimal("0.01")
 """How far below its trigger a stop limit may sell: crypto has no plain stop (ALPACA 3.3)."""
+
+ADOPTED_STOP = Decimal("0.05")
+"""How far the stop of an adopted position lies: nobody has told us where its owner was wrong."""
 
 _VALID_NS = 60 * 1_000_000_000
 
@@ -94,6 +98,56 @@ def stop_request(
             take_profit=plan.target,
         )
     return stop
+
+
+class UrgentTerms(Record, frozen=True):
+    """How an exit that cannot wait is named, priced and bounded.
+
+    `collar` is the fraction of price it may give up, `ttl_s` how long it may work.
+    """
+
+    client_order_id: str
+    now_ns: int
+    collar: Decimal
+    ttl_s: float
+
+
+def urgent_request(
+    plan: Plan,
+    quantity: Decimal,
+    instrument: Instrument,
+    *,
+    leg: Leg,
+    quote: Quote,
+    terms: UrgentTerms,
+) -> OrderRequest:
+    """Render a marketable exit inside the collar: IOC where the venue takes it, else DAY."""
+    side = plan.side.opposite
+    touch = to_price(quote.bid if side is Side.SELL else quote.ask, instrument)
+    may_ioc = instrument.asset_class is AssetClass.CRYPTO or is_whole(quantity)
+    return OrderRequest(
+        decision_id=plan.origin,
+        leg=leg,
+        symbol=plan.symbol,
+        side=side,
+        quantity=quantity,
+        order_type=OrderType.LIMIT,
+        time_in_force=TimeInForce.IOC if may_ioc else TimeInForce.DAY,
+        reference_price=touch,
+        valid_until=format_ns(terms.now_ns + int(terms.ttl_s * NS_PER_S)),
+        client_order_id=terms.client_order_id,
+        limit_price=round_price(touch * (1 + side.sign * terms.collar), instrument, "nearest"),
+    )
+
+
+def adopted_plan(position: Position, instrument: Instrument, origin: str) -> Plan:
+    """Return the plan of a position taken over: a stop at a distance of our own, no target."""
+    side = Side.BUY if position.quantity > 0 else Side.SELL
+    price = position.market_price or position.average_price
+    stop = round_price(price * (1 - side.sign * ADOPTED_STOP), instrument, "nearest")
+    return Plan(
+        origin=origin, symbol=position.symbol, side=side, stop=stop, target=None, opened_at=""
+    )
 
 
 def sellable(quantity: Decimal, instrument: Instrument, *, price: Decimal) -> Decimal:
