@@ -97,6 +97,10 @@ class Span:
         }
 
 
+TAKEN_BACK = frozenset({"canceled", "incorrect"})
+"""What `u` says of a print that its market took back or replaced (Alpaca, historical trades)."""
+
+
 class AlpacaHistory:
     """Answer for history (`domain.ports.QuoteSource` among it); raises `FeedError`."""
 
@@ -198,7 +202,7 @@ class AlpacaHistory:
         decoder = FrameDecoder()
         typed: dict[str, list[M]] = {}
         for symbol, rows in pages.items():
-            named = [{**row, "T": kind, "S": symbol} for row in rows if isinstance(row, dict)]
+            named = [{**row, "T": kind, "S": symbol} for row in rows if _stands(row)]
             messages = decoder.decode_plain(named)
             typed[symbol] = [m for m in messages if isinstance(m, form) and _is_dated(m)]
         self.rejects += decoder.rejects
@@ -316,3 +320,8 @@ def _by_time(found: dict[str, list[M]]) -> dict[str, list[M]]:
         symbol: sorted(rows, key=lambda m: stamp_ns(m.t))  # type: ignore[union-attr]
         for symbol, rows in found.items()
     }
+
+
+def _stands(row: Any) -> bool:
+    """Tell a row that still holds: a print taken back is in the history, marked, and in no bar."""
+    return isinstance(row, dict) and row.get("u") not in TAKEN_BACK
