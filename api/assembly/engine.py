@@ -33,6 +33,7 @@ from engine.orders.gateway import Gateway
 from engine.orders.ownership import Ownership, OwnershipConfig
 from engine.orders.plans import adopted_plan
 from engine.orders.reconcile import Reconciler, ReconcilerSeams
+from engine.quotes import FreshQuotes
 from engine.runs import Runs
 from engine.session import Session
 from engine.trading import TradingGate
@@ -136,6 +137,13 @@ class _Builder:
 
     def _make_hands(self) -> None:
         plan, outside = self._plan, self._outside
+        self._fresh = FreshQuotes(
+            ask=outside.ask_quote,
+            view=outside.store.view,
+            sink=outside.store,
+            limits=plan.limits,
+            clock=outside.clock,
+        )
         self._gateway = Gateway(
             GatewaySeams(
                 broker=outside.broker,
@@ -206,7 +214,7 @@ class _Builder:
             desk=outside.desk,
             journal=outside.journal,
             enter=self._enter,
-            close=self._exits.close,
+            close=self._close,
             publish=self._publish,
             decided=self._metrics.decision_finished,
             start=self._guard.start,
@@ -301,10 +309,15 @@ class _Builder:
             self._exits.adopt(protection, attempts)
 
     async def _enter(self, request: OrderRequest) -> Order | Denied:
+        await self._fresh.renew(request.symbol)
         result = await self._gateway.submit(request)
         if isinstance(result, Denied):
             self._metrics.order_denied(result.code.value)
         return result
+
+    async def _close(self, request: OrderRequest) -> Order | Denied:
+        await self._fresh.renew(request.symbol)
+        return await self._exits.close(request)
 
     def _sent(self, kind: str, body: dict[str, Any]) -> None:
         """Copy an event to the watchers; count the orders that were handed to the venue."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from prometheus_client import CollectorRegistry
 
 from domain.limits import TradingState
-from domain.market import Instrument
+from domain.market import Instrument, Quote
 from domain.ports import Broker, Calendar, Clock, Feed
 from engine.bus import Bus
 from engine.equity import EquityWatch
@@ -32,6 +32,7 @@ class Outside:
     broker: Broker
     journal: SqlJournal
     feeds: Sequence[Feed]
+    ask_quote: Callable[[str], Awaitable[Quote | None]]
     store: RollingStore
     ears: MarketEars
     calendar: Calendar

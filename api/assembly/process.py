@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ from engine.limiter import Limiter
 from engine.market import MarketEars
 from engine.restart import remember
 from engine.venue import VenueWatch
-from feeds.alpaca.config import AlpacaFeedConfig, FeedNotice
+from feeds.alpaca.config import AlpacaFeedConfig, Channel, FeedNotice
 from feeds.alpaca.feed import AlpacaFeed
 from feeds.calendar import AlwaysOpenCalendar, TradingCalendar
 from feeds.store import RollingStore, StoreConfig
@@ -124,10 +124,12 @@ async def _open(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outside:
         on_pause=limiter.pause,
         spent_today_usd=await _spent_today(reader, wall),
     )
+    feeds = [_feed(config, clock, calendar, ears, stack) for config in plan.feeds]
     return Outside(
         broker=broker,
         journal=journal,
-        feeds=[_feed(config, clock, calendar, ears, stack) for config in plan.feeds],
+        feeds=feeds,
+        ask_quote=_asker(plan, feeds),
         store=store,
         ears=ears,
         calendar=calendar,
@@ -142,6 +144,22 @@ async def _open(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outside:
         venue=venue,
         account_id=account.account_id,
     )
+
+
+def _asker(plan: Plan, feeds: Sequence[AlpacaFeed]) -> Callable[[str], Awaitable[Quote | None]]:
+    """Return how to ask for one latest quote: of the history of the stream that has the symbol."""
+    sources = {
+        symbol: feed.history
+        for config, feed in zip(plan.feeds, feeds, strict=True)
+        if config.channel is not Channel.NEWS
+        for symbol in config.symbols
+    }
+
+    async def ask(symbol: str) -> Quote | None:
+        history = sources.get(symbol)
+        return None if history is None else await history.latest_quote(symbol)
+
+    return ask
 
 
 def _calendar(plan: Plan, broker: Broker, clock: Clock) -> tuple[Calendar, VenueWatch]:
