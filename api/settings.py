@@ -7,13 +7,17 @@ the variable, what it holds and what it may hold. Secrets never print.
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+from dotenv.parser import parse_stream
 from pydantic import Field, SecretStr, ValidationError, create_model, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
@@ -31,6 +35,13 @@ _CLASSES = {
     "crypto": {AssetClass.CRYPTO},
     "both": {AssetClass.STOCK, AssetClass.CRYPTO},
 }
+
+_HTTP = r"^https?://"
+_WS = r"^wss?://"
+_BEGINS = {_HTTP: "http:// or https://", _WS: "ws:// or wss://"}
+_CREDENTIALS = re.compile(r"//[^/\s]*@")
+_MISSPELT = 0.88
+"""How like a setting's name (difflib's ratio) an unknown one in `.env` must be to stand for it."""
 
 YesNo = Literal["yes", "no"]
 
@@ -61,10 +72,8 @@ class Settings(_Read):
         (), "Comma-separated symbols; empty means AAPL for stocks, BTC/USD for crypto."
     )
     stock_feed: Literal["iex", "sip", "test"] = _of("iex", "Alpaca's stock feed; sip needs a plan.")
-    live_trading: str = _of(
-        "no",
-        f"{REAL_MONEY} allows `run --live`; anything else is paper.",
-        pattern=f"^(no|{REAL_MONEY})$",
+    live_trading: Literal["no", "yes-real-money"] = _of(
+        "no", f"{REAL_MONEY} allows `run --live`; anything else is paper."
     )
 
     analyst: Literal["auto", "llm", "rules", "local"] = _of(
@@ -76,7 +85,7 @@ class Settings(_Read):
         min_length=1,
     )
     llm_base_url: str | None = _of(
-        None, "OpenAI-compatible endpoint; empty means OpenAI.", pattern=r"^https?://"
+        None, "OpenAI-compatible endpoint; empty means OpenAI.", pattern=_HTTP, repr=False
     )
     llm_method: Literal["json_schema", "function_calling", "json_mode"] = _of(
         "json_schema", "How structured answers are asked for."
@@ -125,15 +134,20 @@ class Settings(_Read):
     )
 
     database_url: str = _of(
-        "sqlite:///var/autohedge.sqlite3", "The journal's database.", group="Journal and addresses"
+        "sqlite:///var/autohedge.sqlite3",
+        "The journal's database.",
+        group="Journal and addresses",
+        repr=False,
     )
     feed_mute_s: float = _of(60.0, "Seconds of silence before the feed reconnects.", ge=1, le=3600)
     apca_api_base_url: str | None = _of(
-        None, "Trading API; empty means Alpaca's.", pattern=r"^https?://"
+        None, "Trading API; empty means Alpaca's.", pattern=_HTTP, repr=False
     )
-    apca_data_url: str | None = _of(None, "Data API; empty means Alpaca's.", pattern=r"^https?://")
+    apca_data_url: str | None = _of(
+        None, "Data API; empty means Alpaca's.", pattern=_HTTP, repr=False
+    )
     apca_stream_url: str | None = _of(
-        None, "Data streams; empty means Alpaca's.", pattern=r"^wss?://"
+        None, "Data streams; empty means Alpaca's.", pattern=_WS, repr=False
     )
     apca_requests_per_minute: int = _of(180, "Requests to the trading API.", ge=20, le=10_000)
     log_level: Literal["debug", "info", "warning", "error"] = _of(
@@ -198,7 +212,9 @@ class Config:
     def read(cls, overrides: Mapping[str, Any] | None = None) -> Self:
         """Read everything; raises `ConfigError` with one line for each thing that is wrong."""
         given = {name.lower(): value for name, value in (overrides or {}).items()}
-        lines: list[str] = []
+        lines = list(_env_file_faults(given))
+        if lines:
+            raise ConfigError("\n".join(lines), remedy="See .env.example.")
         settings = _read(Settings, given, lines)
         limits = _read(LimitSettings, given, lines)
         if settings is not None and limits is not None:
@@ -228,6 +244,13 @@ class Config:
             yield (
                 f"DECISION_DEADLINE_S is {s.decision_deadline_s:g}: it must lie below "
                 f"DECISION_MAX_AGE_S ({self.limits.decision_max_age_s:g})."
+            )
+        stops = (self.limits.stop_min_atr, self.limits.stop_default_atr, self.limits.stop_max_atr)
+        if list(stops) != sorted(stops):
+            least, usual, most = (f"{stop:g}" for stop in stops)
+            yield (
+                f"STOP_DEFAULT_ATR is {usual}: it must lie between "
+                f"STOP_MIN_ATR ({least}) and STOP_MAX_ATR ({most})."
             )
         if not is_loopback(s.host) and s.api_token is None:
             yield f"HOST is {s.host}, which others can reach, but there is no API_TOKEN."
@@ -276,7 +299,34 @@ def _line(kind: Any, error: ErrorDetails) -> str:
     name = str(error["loc"][0])
     annotation = str(kind.model_fields[name].annotation)
     held = "***" if "SecretStr" in annotation else repr(error.get("input"))
-    return f"{name.upper()} is {held}: {error['msg'].removeprefix('Value error, ')}."
+    may_hold = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "string_pattern_mismatch":
+        may_hold = f"it must begin with {_BEGINS[error['ctx']['pattern']]}"
+    return f"{name.upper()} is {_CREDENTIALS.sub('//***@', held)}: {may_hold}."
+
+
+def _env_file_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each line of `.env` that cannot be read or that misspells a setting.
+
+    A limit that was misspelt would silently stand at its default. Nothing of a line but its name is
+    shown: it may hold a secret.
+    """
+    path = env_file()
+    if path is None or "_env_file" in given:
+        return
+    try:
+        bindings = list(parse_stream(StringIO(path.read_text(encoding="utf-8"))))
+    except UnicodeDecodeError:
+        yield ".env is not UTF-8 text: save it as such."
+        return
+    known = known_variables()
+    for binding in bindings:
+        name = (binding.key or "").upper()
+        if binding.error:
+            yield f"Line {binding.original.line} of .env cannot be read: write NAME=value."
+        elif name not in known:
+            for meant in difflib.get_close_matches(name, known, n=1, cutoff=_MISSPELT):
+                yield f"{name} in .env is no setting: {meant} is."
 
 
 def _limits(read: Any) -> Limits:

@@ -105,3 +105,42 @@ def test_the_demo_reads_no_env_file(monkeypatch, tmp_path):
     demo = Config.for_demo({"PORT": 3100}, {"BAR_INTERVAL_S": 5, "COOLDOWN_S": 15})
     assert demo.settings.apca_api_key_id is None
     assert (demo.settings.bar_interval_s, demo.settings.cooldown_s) == (10, 15)
+
+
+def test_credentials_inside_addresses_never_print(monkeypatch):
+    """A database's password stands in its address, and so may an endpoint's."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://ann:canary@db/hedge")
+    monkeypatch.setenv("LLM_BASE_URL", "https://ann:canary@host/v1")
+    assert "canary" not in repr(Settings())
+    line = line_of(LLM_BASE_URL="ftp://ann:canary@host/v1")
+    assert line.startswith("LLM_BASE_URL is 'ftp://***@host/v1': it must begin with http://")
+
+
+def test_stops_must_lie_in_order():
+    """The stop that code sets must be one that the limits let through."""
+    assert "STOP_DEFAULT_ATR is 2" in line_of(STOP_MIN_ATR=3)
+    assert "STOP_DEFAULT_ATR is 9" in line_of(STOP_DEFAULT_ATR=9)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (b"MAX_ORDER_AMMOUNT=5\n", "MAX_ORDER_AMMOUNT in .env is no setting: MAX_ORDER_AMOUNT is."),
+        (b"PORT=1\nTRADING_SYMBOL=AAPL", "TRADING_SYMBOL in .env is no setting"),
+        (b"# well\nPORT=3000\nAPI_TOKEN 'canary\n", "Line 3 of .env cannot be read"),
+        (b"LOG_LEVEL=\xff\xfe", ".env is not UTF-8 text"),
+    ],
+)
+def test_an_env_file_that_says_nothing_to_us_is_refused(tmp_path, text, line):
+    """A limit that was misspelt would silently stand at its default."""
+    (tmp_path / ".env").write_bytes(text)
+    said = line_of()
+    assert line in said
+    assert "canary" not in said
+
+
+def test_an_env_file_may_hold_what_is_not_ours(tmp_path):
+    """Other programs share the file; names may be in lower case."""
+    text = "HOME_ASSISTANT_URL=http://x\nexport port=3456\n\nDATABASE_PASSWORD=x\n"
+    (tmp_path / ".env").write_text(text)
+    assert Config.read().settings.port == 3456
