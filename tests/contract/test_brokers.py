@@ -11,7 +11,7 @@ import pytest
 from broker.alpaca import AlpacaBroker, AlpacaBrokerConfig
 from domain.account import Ledger, Position
 from domain.errors import ConfigError, OrderRejected
-from domain.market import AssetClass, asset_class_of
+from domain.market import AssetClass, Instrument, asset_class_of
 from domain.orders import (
     Leg,
     Order,
@@ -27,10 +27,11 @@ from domain.ports import LinkUp
 from domain.pricing import round_price
 from domain.records import parse_ns
 from domain.risk import Facts, Limits, authorize
-from engine.clock import ScaledClock
+from engine.clock import LiveClock, ScaledClock
 from exchange.config import ExchangeConfig, seeded_crypto, seeded_stock
 from exchange.matching.knobs import Knobs
 from exchange.server import ExchangeServer
+from exchange.simulated import SimulatedBroker, SimulatedConfig
 
 
 @dataclass
@@ -129,7 +130,42 @@ async def alpaca_over_the_local_exchange(*, is_msgpack):
         await broker.aclose()
 
 
+@asynccontextmanager
+async def simulated():
+    stock = Instrument(
+        symbol="AAPL",
+        asset_class=AssetClass.STOCK,
+        tick=Decimal("0.01"),
+        lot=Decimal("0.000000001"),
+        min_notional=Decimal(1),
+        fractionable=True,
+        shortable=True,
+        tradable=True,
+    )
+    pair = Instrument(
+        symbol="BTC/USD",
+        asset_class=AssetClass.CRYPTO,
+        tick=Decimal("0.01"),
+        lot=Decimal("0.000000001"),
+        min_notional=Decimal(10),
+        fractionable=True,
+        shortable=False,
+        tradable=True,
+    )
+    clock = LiveClock()
+    config = SimulatedConfig(
+        instruments=(stock, pair), knobs=Knobs(partial_rate=0.0), is_always_open=True
+    )
+    broker = SimulatedBroker(config, clock)
+    quotes = {"AAPL": (227.98, 228.02), "BTC/USD": (85_990.0, 86_010.0)}
+    for symbol, (bid, ask) in quotes.items():
+        broker.on_quote(symbol, bid, 100.0, ask, 100.0, clock.now_ns())
+    yield Venue(broker=broker, touch=quotes.__getitem__)
+    await broker.aclose()
+
+
 BROKERS = {
+    "simulated": simulated,
     "alpaca-json": lambda: alpaca_over_the_local_exchange(is_msgpack=False),
     "alpaca-msgpack": lambda: alpaca_over_the_local_exchange(is_msgpack=True),
 }
