@@ -169,13 +169,14 @@ async def _agree(house, reader):
     page = await reader.orders.page(limit=500)
     known = {row.order.venue_order_id: row.order for row in page.items if row.order.venue_order_id}
     nowhere = [row.order for row in page.items if row.order.venue_order_id is None]
-    still_open = {id for id, order in known.items() if not order.state.is_terminal}
+    still_open = {name for name, order in known.items() if not order.state.is_terminal}
     open_there = {order["id"] for order in house.orders("open")}
     return (
         set(known) == set(venue)
         and still_open == open_there
         and all(order.state is OrderState.REJECTED for order in nowhere)
         and all(
-            order.filled_quantity == Decimal(venue[id]["filled_qty"]) for id, order in known.items()
+            order.filled_quantity == Decimal(venue[name]["filled_qty"])
+            for name, order in known.items()
         )
     )
