@@ -28,6 +28,8 @@ MIN_BARS = 250
 RSI_PERIOD = 14
 CHECKPOINT_EVERY = 16
 CHECKPOINTS = 4
+REVISABLE = 32
+"""How many bars of its own history a stream can go back from the start."""
 
 Floats = NDArray[np.float64]
 
@@ -119,15 +121,22 @@ class Indicators:
         return self._state.n_seen if self._state else 0
 
     def open(self, bars: BarArrays) -> bool:
-        """Open the handles anew on history; False while it is too short."""
+        """Open the handles anew on history; False while it is too short.
+
+        They are opened a little earlier and see the rest bar by bar, which gives the same bits and
+        leaves a copy to go back to.
+        """
         self._checkpoints.clear()
         n_seen = len(bars.close)
         if n_seen < self.min_bars:
             self._state = None
             return False
-        handles = [spec.open(bars) for spec in _SPECS]
-        self._state = _State(n_seen, handles, float(bars.close[-1]), _n_flat(bars.close))
+        n_first = max(n_seen - REVISABLE, _LONGEST)
+        first = BarArrays(*(column[:n_first] for column in bars))
+        handles = [spec.open(first) for spec in _SPECS]
+        self._state = _State(n_first, handles, float(first.close[-1]), _n_flat(first.close))
         self._checkpoints.append(self._state.copy())
+        self._see(bars, n_first)
         return True
 
     def update(self, high: float, low: float, close: float, volume: float) -> None:
@@ -163,6 +172,9 @@ class Indicators:
             self.open(bars)
             return
         self._state = self._checkpoints[-1].copy()
+        self._see(bars, since)
+
+    def _see(self, bars: BarArrays, since: int) -> None:
         columns = (column[since:].tolist() for column in bars)
         for high, low, close, volume in zip(*columns, strict=True):
             self.update(high, low, close, volume)

@@ -167,7 +167,8 @@ class Watcher:
         views = [self.store.view(symbol) for symbol in SYMBOLS[self.channel]]
         series = [self.store._books[view.symbol].series.bars() for view in views]
         return [
-            (bars[0].ts_event, view.n_bars_seen) for bars, view in zip(series, views, strict=True)
+            (bars[0].ts_event, view.n_bars_seen, view.n_closed)
+            for bars, view in zip(series, views, strict=True)
         ]
 
     def picture(self):

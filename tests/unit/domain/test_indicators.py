@@ -171,6 +171,19 @@ def inserted(bars, at):
     return BarArrays(*(np.insert(column, at, column[at] * 1.01) for column in bars))
 
 
+def test_a_bar_of_the_opening_history_can_be_revised_too():
+    """A correction may come right after the start; then n_seen stays as if it had been right."""
+    wrong = market(400, seed=4)
+    indicators = opened(wrong)
+    right = changed(wrong, 375)
+    indicators.revise(right, 375, n_dropped=25)
+    assert indicators.n_seen == 400
+    assert indicators.values() == opened(right).values()
+    window = part(right, 150)
+    indicators.revise(window, 399 - 150, n_dropped=1)
+    assert indicators.n_seen == 400
+
+
 def test_a_revision_beyond_the_checkpoints_opens_anew_on_the_history():
     bars = market(600, seed=5)
     indicators = streamed(bars, 400)
