@@ -15,7 +15,7 @@ from api.assembly.plan import EnginePlan
 from domain.account import Ledger, Position
 from domain.limits import TradingState
 from domain.market import Instrument, Quote, asset_class_of
-from domain.orders import Fill, Order, OrderRequest
+from domain.orders import Fill, Leg, Order, OrderRequest
 from domain.records import plain
 from domain.risk import Denied
 from engine.bot import Bot, BotConfig, Notices, Parts
@@ -140,7 +140,7 @@ class _Builder:
         self._fresh = FreshQuotes(
             ask=outside.ask_quote,
             view=outside.store.view,
-            sink=outside.store,
+            sink=outside.sink,
             limits=plan.limits,
             clock=outside.clock,
         )
@@ -188,7 +188,7 @@ class _Builder:
         outside = self._outside
         self._watch = MarketWatch(
             outside.feeds,
-            outside.store,
+            outside.sink,
             outside.store,
             clock=outside.clock,
             notify=self._notices.add,
@@ -369,6 +369,7 @@ class _Builder:
             and phase != "closed"
             and not view.is_stale
             and not view.is_halted
+            and not any(order.request.leg is Leg.ENTRY for order in self._book.working(symbol))
         )
 
     def _mid_and_atr(self, symbol: str) -> tuple[float, float] | None:

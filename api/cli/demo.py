@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from api import logs
 from api.assembly import Plan, Process
 from api.assembly.mapping import plan_of
 from api.cli.serving import Door, Serving, door_of, serve
@@ -25,7 +26,7 @@ _VAR = Path("var/demo")
 _QUICK = {
     "ANALYST": "rules",
     "BAR_INTERVAL_S": 5,
-    "COOLDOWN_S": 10,
+    "COOLDOWN_S": 5,
 }
 """What stands where a person set nothing: bars of seconds, so there is something to see."""
 
@@ -51,6 +52,7 @@ async def _demo(*, port: int | None, seed: int, symbols: int) -> None:
     out.print("Starting a local exchange: real ticks on one symbol, made-up markets on the others.")
     async with exchange(seed=seed, symbols=symbols) as addresses:
         config = demo_settings(addresses, port=port)
+        logs.configure(config)
         plan = plan_of(config, mode="demo", is_always_open=True)
         door = door_of(config)
         serving = Serving(

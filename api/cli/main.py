@@ -81,7 +81,7 @@ def run(command: Callable[[], None]) -> int:
 def demo(
     port: Annotated[int | None, typer.Option(help="Port of HTTP (default: PORT, 3000).")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the made-up markets.")] = 7,
-    symbols: Annotated[int, typer.Option(help="How many symbols to trade.")] = 6,
+    symbols: Annotated[int, typer.Option(help="How many symbols to trade.")] = 12,
 ) -> None:
     """Trade a local market with no key and no account: exchange, bot and HTTP."""
     from api.cli.demo import run_demo
@@ -95,12 +95,15 @@ def run_command(
     live: Annotated[
         bool, typer.Option(help="Trade real money (LIVE_TRADING must say so).")
     ] = False,
+    watch: Annotated[
+        bool, typer.Option(help="See the live market and simulate the orders: none leaves.")
+    ] = False,
     start: Annotated[bool, typer.Option(help="Start the session at once.")] = False,
 ) -> None:
-    """Serve HTTP and trade Alpaca paper (or live) when told to start."""
+    """Serve HTTP and trade Alpaca paper (or live, or a simulation) when told to start."""
     from api.cli.run import run_bot
 
-    run_bot(live=live, start=start)
+    run_bot(live=live, watch=watch, start=start)
 
 
 @app.command()

@@ -6,19 +6,24 @@ import asyncio
 
 from rich.console import Console
 
+from api import logs
 from api.assembly import Plan, Process
 from api.assembly.mapping import plan_of
+from api.assembly.watch import WATCH, watch_plan
 from api.cli.serving import Door, Serving, door_of, serve
 from api.settings import REAL_MONEY, Config
 from domain.errors import ConfigError
+from engine.clock import LiveClock
 
 
-def run_bot(*, live: bool, start: bool) -> None:
+def run_bot(*, live: bool, watch: bool, start: bool) -> None:
     """Serve until told to end; raises `ConfigError` for what a person must mend."""
     out = Console(highlight=False, soft_wrap=True)
     config = Config.read()
-    mode = mode_of(config, live=live)
-    plan, door = plan_of(config, mode=mode), door_of(config)
+    logs.configure(config)
+    mode = mode_of(config, live=live, watch=watch)
+    plan = watch_plan(config, LiveClock()) if watch else plan_of(config, mode=mode)
+    door = door_of(config)
     serving = Serving(
         plan=plan,
         door=door,
@@ -29,21 +34,28 @@ def run_bot(*, live: bool, start: bool) -> None:
     asyncio.run(serve(serving, out))
 
 
-def mode_of(config: Config, *, live: bool) -> str:
-    """Return paper or live; live takes the flag and the phrase, and neither without the other."""
+def mode_of(config: Config, *, live: bool, watch: bool) -> str:
+    """Return paper, watch or live; live takes the flag and the phrase, and excludes watching."""
+    if live and watch:
+        raise ConfigError(
+            "--live sends orders and --watch sends none.", remedy="Leave one of them out."
+        )
     if live and not config.settings.is_live_allowed:
         raise ConfigError(
             "--live trades real money and LIVE_TRADING does not allow it.",
             remedy=f"Set LIVE_TRADING={REAL_MONEY} with live keys, or leave --live out.",
             code="LIVE_NOT_ALLOWED",
         )
-    return "live" if live else "paper"
+    return "live" if live else WATCH if watch else "paper"
 
 
 def _say(process: Process, plan: Plan, door: Door, out: Console) -> None:
     status = process.bot.status()
     out.print(f"AutoHedge, {plan.engine.mode}: {', '.join(plan.engine.symbols)}")
     out.print(f"  analyst   {status.analyst} ({plan.analyst.why})")
+    if plan.is_simulated:
+        out.print("  orders    simulated on an account of this run: none leaves this process")
+        out.print(f"  journal   {plan.journal.url}")
     out.print(f"  trading   {status.trading} ({status.trading_code}), session {status.session}")
     out.print(f"  HTTP      {door.url}/   reference {door.url}/docs")
     if status.session == "stopped":

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from api import logs
 from api.assembly.mapping import plan_of
 from api.settings import Config
 from domain.errors import FeedError
@@ -42,6 +43,7 @@ class _Counter:
 def record_tape(to: Path, *, seconds: float | None) -> None:
     """Record until Ctrl-C or for so many seconds; raises `ConfigError` or `FeedError`."""
     config = Config.read()
+    logs.configure(config)
     plan = plan_of(config, mode="paper")
     out = Console(highlight=False)
     asyncio.run(_record(to, plan.feeds, seconds, out))
