@@ -25,7 +25,7 @@ demo: $(STAMP) ## Start the local exchange, the bot and HTTP on port 3000, tradi
 	@$(BIN)/autohedge demo
 
 test: $(STAMP) $(SMOLLM) $(OPENAPI) ## Run the tests.
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 check: $(STAMP) ## Format, lint, types and import contracts.
 	@$(BIN)/ruff format --check .
