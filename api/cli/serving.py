@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -20,6 +21,8 @@ from domain.errors import ConfigError
 from domain.ports import Clock
 
 _DRAIN_S = 5.0
+_COLLECTOR = (50_000, 20, 50)
+"""How many new objects call for each generation's collection: the default suits small heaps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +75,7 @@ async def serve(serving: Serving, out: Console) -> None:
             try:
                 if serving.is_started:
                     await process.bot.start(actor=serving.actor, reason="started with the process")
+                calm_collector()
                 serving.banner(process)
                 await _until_signal(http)
             finally:
@@ -82,6 +86,17 @@ async def serve(serving: Serving, out: Console) -> None:
                         await http
             await process.bot.stop(actor="signal", reason="the process was told to end")
             say_what_is_left(process, out)
+
+
+def calm_collector() -> None:
+    """Take what is loaded by now out of the garbage collector's sight, and let it look less often.
+
+    A decision makes thousands of objects that die by themselves; walking all of LangGraph and
+    pydantic for them costs a decision a fifth more.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECTOR)
 
 
 def say_what_is_left(process: Process, out: Console) -> None:
