@@ -131,7 +131,9 @@ class AlpacaFeed:
         opened_s = _loop_s()
         try:
             await handshake.authenticate(connection)
-            served = await handshake.subscribe(connection)
+            is_news = self._config.channel is Channel.NEWS
+            subscribe = handshake.subscribe_news if is_news else handshake.subscribe
+            served = await subscribe(connection)
             async with asyncio.TaskGroup() as group:
                 tasks = (
                     group.create_task(self._go_up(sink, served), name="back-fill"),

@@ -74,27 +74,39 @@ class Handshake:
     async def subscribe(self, connection: FrameConnection) -> tuple[str, ...]:
         """Subscribe to everything of our symbols; returns those that the plan serves.
 
-        Bars and statuses have no limit and go first. Trades and quotes have one (405, which leaves
-        the subscription as it was): then as many symbols as fit, in the order of the settings.
+        Past the plan's limit (405, which leaves the subscription as it was) bars and statuses,
+        which have none, are asked for alone, then trades and quotes of as many symbols as fit, in
+        the order of the settings.
         """
-        config = self._config
-        if config.channel is Channel.NEWS:
-            await self._subscribe(connection, ("news",), config.symbols)
-            self._go_live()
-            return config.symbols
-        key = "test" if config.feed == "test" else config.channel
-        await self._subscribe(connection, _UNLIMITED[key], config.symbols)
-        served = 0
-        step = len(config.symbols)
-        while step:
-            wanted = config.symbols[served : served + step]
-            if wanted and await self._subscribe(connection, _LIMITED, wanted):
-                served += len(wanted)
-            step = step // 2 if served < len(config.symbols) else 0
-        self._go_live()
-        if served < len(config.symbols):
+        symbols, unlimited = self._config.symbols, self._unlimited()
+        served = symbols
+        if not await self._subscribe(connection, (*unlimited, *_LIMITED), symbols):
+            await self._subscribe(connection, unlimited, symbols)
+            served = await self._subscribe_what_fits(connection)
             self._report(self._limit_notice(served))
-        return config.symbols[:served]
+        self._go_live()
+        return served
+
+    async def subscribe_news(self, connection: FrameConnection) -> tuple[str, ...]:
+        """Subscribe to the news of our symbols; returns them."""
+        await self._subscribe(connection, ("news",), self._config.symbols)
+        self._go_live()
+        return self._config.symbols
+
+    def _unlimited(self) -> tuple[str, ...]:
+        config = self._config
+        return _UNLIMITED["test" if config.feed == "test" else config.channel]
+
+    async def _subscribe_what_fits(self, connection: FrameConnection) -> tuple[str, ...]:
+        """Halve what is asked for until it fits, then add what still does."""
+        symbols, n_served, step = self._config.symbols, 0, len(self._config.symbols) // 2
+        while step:
+            wanted = symbols[n_served : n_served + step]
+            if wanted and await self._subscribe(connection, _LIMITED, wanted):
+                n_served += len(wanted)
+            else:
+                step //= 2
+        return symbols[:n_served]
 
     def _go_live(self) -> None:
         """Stop waiting for answers; what came with the last one is looked at now."""
@@ -119,9 +131,9 @@ class Handshake:
                     return False
                 raise error_of(answer, self._config)
 
-    def _limit_notice(self, served: int) -> FeedNotice:
+    def _limit_notice(self, served: Sequence[str]) -> FeedNotice:
         notice = notice_of(SYMBOL_LIMIT, self._config)
-        left = ", ".join(self._config.symbols[served:])
+        left = ", ".join(self._config.symbols[len(served) :])
         line = f"{notice.line} Without data: {left}."
         return FeedNotice(code=notice.code, line=line, remedy=notice.remedy, channel=notice.channel)
 

@@ -185,10 +185,10 @@ async def test_a_feed_authenticates_subscribes_and_hands_frames_over(
         await eventually(lambda: venue.live)
         await venue.say(TRADE, TRADE | {"i": 8})
         await eventually(lambda: len(heard.events) == 2)
-    auth, bars, ticks = venue.asked
+    auth, subscription = venue.asked
     assert auth == {"action": "auth", "key": "K", "secret": SECRET}
-    assert bars["bars"] == bars["updatedBars"] == bars["statuses"] == ["AAPL", "MSFT"]
-    assert ticks["trades"] == ticks["quotes"] == ["AAPL", "MSFT"]
+    channels = ("bars", "updatedBars", "statuses", "trades", "quotes")
+    assert subscription == {"action": "subscribe"} | {name: ["AAPL", "MSFT"] for name in channels}
     assert heard.events[0].ts_event == 1_790_000_000 * 10**9 + 5
     assert heard.links[-1] == ("restored", ("AAPL", "MSFT"))
     assert [notice.code for notice in notices] == ["FEED_UP"]
@@ -311,7 +311,7 @@ async def test_an_error_of_the_venue_connects_again(venue, config, heard, notice
     assert notices[0].code == name
 
 
-@pytest.mark.parametrize("limit", [0, 1, 3, 5, 7, 8])
+@pytest.mark.parametrize("limit", range(9))
 async def test_past_the_symbol_limit_as_many_as_fit_are_served(
     venue, config, heard, notices, limit
 ):
