@@ -87,7 +87,20 @@ CUT = completion({"model": "m"}, '{"act', finish="length")
         {"risk": [Raw(status=429, body=b"{}")]},
         {"risk": [Raw(status=401, body=b"{}")]},
     ],
-    ids=str,
+    ids=[
+        "all-well",
+        "hold",
+        "repaired",
+        "never-repaired",
+        "stop-outside-the-window",
+        "quant-fails",
+        "director-fails-once",
+        "cut-short-once",
+        "refused",
+        "hangs",
+        "rate-limited",
+        "key-refused",
+    ],
 )
 async def test_a_replay_equals_the_decision_to_the_byte(
     model: FakeModel, replies: dict[str, list[Any]]
