@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from domain.limits import TradingState
 from domain.market import Instrument, Quote
-from domain.ports import Broker, Calendar, Clock, Feed
+from domain.ports import Broker, Calendar, Clock, Feed, MarketSink
 from engine.bus import Bus
 from engine.equity import EquityWatch
 from engine.limiter import Limiter
@@ -34,6 +34,7 @@ class Outside:
     feeds: Sequence[Feed]
     ask_quote: Callable[[str], Awaitable[Quote | None]]
     store: RollingStore
+    sink: MarketSink
     ears: MarketEars
     calendar: Calendar
     desk: Desk

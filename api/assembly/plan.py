@@ -60,3 +60,5 @@ class Plan:
     journal: JournalConfig
     is_always_open: bool = False
     """The venue never closes (the demo's): its calendar is not asked for."""
+    is_simulated: bool = False
+    """Orders meet a simulated venue (watch mode); the broker is only read from."""

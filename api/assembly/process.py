@@ -12,10 +12,11 @@ from prometheus_client import CollectorRegistry
 from api.assembly.engine import Engine, build_engine
 from api.assembly.outside import Outside
 from api.assembly.plan import AnalystPlan, EnginePlan, Plan
+from api.assembly.watch import simulate
 from broker.alpaca import AlpacaBroker
 from domain.errors import ConfigError
 from domain.market import Instrument, Quote
-from domain.ports import Analyst, Broker, Budget, Calendar, Clock
+from domain.ports import Analyst, Broker, Budget, Calendar, Clock, MarketSink
 from engine.bot import Bot
 from engine.budget import ModelBudget
 from engine.bus import Bus, publish_quotes
@@ -108,14 +109,19 @@ async def _open(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outside:
     wall, registry = LiveClock(), CollectorRegistry()
     bus = Bus()
     journal = await stack.enter_async_context(SqlJournal(plan.journal, clock))
-    broker = AlpacaBroker(plan.broker, clock)
-    stack.push_async_callback(broker.aclose)
-    account = await broker.account()
-    instruments = await _instruments(broker, plan.engine.symbols)
-    calendar, venue = _calendar(plan, broker, clock)
+    alpaca = AlpacaBroker(plan.broker, clock)
+    stack.push_async_callback(alpaca.aclose)
+    instruments = await _instruments(alpaca, plan.engine.symbols)
+    calendar, venue = _calendar(plan, alpaca, clock)
     await venue.look()
     ears = MarketEars(bus.publish)
     store = RollingStore(_store_config(plan.engine), listener=ears, clock=clock, calendar=calendar)
+    broker: Broker = alpaca
+    sink: MarketSink = store
+    if plan.is_simulated:
+        broker, sink = simulate(plan, instruments.values(), store, clock)
+        stack.push_async_callback(broker.aclose)
+    account = await broker.account()
     limiter = Limiter(slots=plan.engine.slots, queue_size=plan.engine.queue_size, clock=wall)
     reader = journal.reader
     budget = ModelBudget(
@@ -131,6 +137,7 @@ async def _open(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outside:
         feeds=feeds,
         ask_quote=_asker(plan, feeds),
         store=store,
+        sink=sink,
         ears=ears,
         calendar=calendar,
         desk=Desk(await open_analyst(plan.analyst, budget, stack), wall),

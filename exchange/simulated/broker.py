@@ -49,7 +49,8 @@ class SimulatedBroker:
     """Fill orders against the quotes and prints that it is shown; nothing leaves the process.
 
     The market comes in by `on_quote`, `on_trade` and `set_status`, time by the injected clock.
-    Every account starts flat, with the cash of the knobs, and is gone with the process.
+    Every account starts flat, with the cash of the knobs, and is gone with the process. `venue` is
+    that account and its matching, for whoever looks at them from outside.
     """
 
     def __init__(self, config: SimulatedConfig, clock: Clock) -> None:
@@ -58,14 +59,14 @@ class SimulatedBroker:
         self._queue_size = config.queue_size
         self._is_closed = False
         self._readers: set[_Reader] = set()
-        self._venue = Venue(
+        self.venue = Venue(
             clock=VenueClock(origin_ns=clock.now_ns(), wall=clock.now_ns),
             listings=map(decode.listing_of, config.instruments),
             credentials=_NOBODY,
             knobs=config.knobs,
             sessions=AlwaysOpen() if config.is_always_open else RegularSessions(),
         )
-        self._venue.subscribe_orders(self._tell)
+        self.venue.subscribe_orders(self._tell)
 
     def on_quote(
         self, symbol: str, bid: float, bid_size: float, ask: float, ask_size: float, ts_ns: int
@@ -73,38 +74,38 @@ class SimulatedBroker:
         """Show a quote; one that is crossed, or older than the last, moves nothing."""
         if symbol not in self._instruments or (0 < ask < bid):
             return
-        last = self._venue.quote(symbol)
+        last = self.venue.quote(symbol)
         if last is None or ts_ns >= last.ts_ns:
             now_ns = min(ts_ns, self._clock.now_ns())
-            self._venue.on_quote(symbol, bid, bid_size, ask, ask_size, now_ns)
+            self.venue.on_quote(symbol, bid, bid_size, ask, ask_size, now_ns)
 
     def on_trade(self, symbol: str, price: float, size: float, ts_ns: int) -> None:
         """Show a print that sets the last price; one older than the last moves nothing."""
         if symbol not in self._instruments:
             return
-        last = self._venue.trade(symbol)
+        last = self.venue.trade(symbol)
         if last is None or ts_ns >= last.ts_ns:
-            self._venue.on_trade(symbol, price, size, min(ts_ns, self._clock.now_ns()))
+            self.venue.on_trade(symbol, price, size, min(ts_ns, self._clock.now_ns()))
 
     def set_status(self, symbol: str, *, is_halted: bool) -> None:
         """Halt or resume a symbol, as its market did."""
         if symbol in self._instruments:
-            self._venue.set_status(symbol, halted=is_halted)
+            self.venue.set_status(symbol, halted=is_halted)
 
     def go_dark(self, symbols: Iterable[str]) -> None:
         """Forget the quotes of symbols that nobody sees now: nothing fills at a stale price."""
         now_ns = self._clock.now_ns()
         for symbol in self._instruments.keys() & set(symbols):
-            self._venue.on_quote(symbol, 0.0, 0.0, 0.0, 0.0, now_ns)
+            self.venue.on_quote(symbol, 0.0, 0.0, 0.0, 0.0, now_ns)
 
     async def submit(self, order: AuthorizedOrder) -> OrderReport:
         """Enter an order, once: a second sending answers with the first; raises `OrderRejected`."""
         request = order.request
         try:
-            return decode.order_report(self._venue.submit(to_alpaca(request)))
+            return decode.order_report(self.venue.submit(to_alpaca(request)))
         except VenueRefusal as refused:
             if refused.status == _UNPROCESSABLE and _TAKEN in refused.message:
-                return decode.order_report(self._venue.order_by_client_id(request.client_order_id))
+                return decode.order_report(self.venue.order_by_client_id(request.client_order_id))
             raise decode.rejection(refused) from refused
 
     async def cancel(self, order: Order) -> None:
@@ -112,15 +113,15 @@ class SimulatedBroker:
         if order.venue_order_id is None:
             raise OutcomeUnknown(f"The venue's id of {order.client_order_id} is not known yet.")
         try:
-            self._venue.cancel(order.venue_order_id)
+            self.venue.cancel(order.venue_order_id)
         except VenueRefusal as refused:
             raise decode.rejection(refused) from refused
 
     async def find(self, client_order_id: str) -> OrderReport | None:
         """Look an order up by our own id; none is a miss."""
-        self._venue.advance()
+        self.venue.advance()
         try:
-            return decode.order_report(self._venue.order_by_client_id(client_order_id))
+            return decode.order_report(self.venue.order_by_client_id(client_order_id))
         except VenueRefusal as refused:
             if refused.status == _NOT_FOUND:
                 return None
@@ -144,14 +145,14 @@ class SimulatedBroker:
 
     async def positions(self) -> Sequence[Position]:
         """List every position, in our spelling of symbols."""
-        self._venue.advance()
+        self.venue.advance()
         return [
-            decode.position(body, self._listed(body["symbol"])) for body in self._venue.positions()
+            decode.position(body, self._listed(body["symbol"])) for body in self.venue.positions()
         ]
 
     async def account(self) -> Account:
         """Return the account, marked at the last prints."""
-        return decode.account(self._venue.account())
+        return decode.account(self.venue.account())
 
     async def instrument(self, symbol: str) -> Instrument:
         """Return the symbol's rules; raises `ConfigError` for one that is not simulated."""
@@ -169,7 +170,7 @@ class SimulatedBroker:
 
     async def clock(self) -> VenueTime:
         """Return the simulated venue's clock, which is the one injected."""
-        now_ns, sessions = self._venue.clock.now_ns(), self._venue.sessions
+        now_ns, sessions = self.venue.clock.now_ns(), self.venue.sessions
         return VenueTime(
             timestamp=format_ns(now_ns),
             is_open=sessions.is_open(now_ns),
@@ -182,7 +183,7 @@ class SimulatedBroker:
         days = date.fromisoformat(start[:10]), date.fromisoformat(end[:10])
         return [
             (format_ns(session.open_ns), format_ns(session.close_ns))
-            for session in self._venue.sessions.between(*days)
+            for session in self.venue.sessions.between(*days)
         ]
 
     async def updates(self) -> AsyncIterator[OrderUpdate]:
@@ -206,11 +207,11 @@ class SimulatedBroker:
             reader.wake.set()
 
     def _orders(self, wanted: OrderSearch) -> list[OrderReport]:
-        self._venue.advance()
-        return [decode.order_report(body) for body in self._venue.orders(wanted)]
+        self.venue.advance()
+        return [decode.order_report(body) for body in self.venue.orders(wanted)]
 
     def _listed(self, spelling: str) -> str:
-        listing = self._venue.find(spelling)
+        listing = self.venue.find(spelling)
         return spelling if listing is None else listing.symbol
 
     def _tell(self, data: dict[str, Any]) -> None:
