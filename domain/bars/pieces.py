@@ -132,7 +132,12 @@ class Piece:
         self.fence_s = 0
 
     def spill(self) -> None:
-        """Fold the kept prints into sums; corrections can no longer find them."""
+        """Fold the kept prints into sums; corrections can no longer find them.
+
+        A piece that has none left stays as it is: every closing asks all of the last minutes'.
+        """
+        if not self.size:
+            return
         summary = self.own()
         if summary is not None:
             self.spilled = self.newest()
