@@ -3,6 +3,7 @@
 Ours is dispatcher, limiter, run, graph and journal with an analyst that answers at once, on the
 golden window that ends in an order: 16 decisions in flight. The bare graph has four async nodes,
 three conditional edges with async routers, the same window in its state, and as many in flight.
+Both run with the garbage collector as the bot sets it.
 CPU is the whole process's, the journal's thread included. Blocks of each kind take turns, and each
 ratio is the median over the rounds.
 
@@ -14,7 +15,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import cProfile
-import gc
 import json
 import pstats
 import statistics
@@ -29,6 +29,7 @@ import msgspec
 from langgraph.graph import START, StateGraph
 from typing_extensions import TypedDict
 
+from api.cli.serving import calm_collector
 from benchmarks.figures import Figure, show
 from domain.decisions import Answer, Brief, Call, Role
 from domain.market import Bar, Window, WindowNews
@@ -40,8 +41,8 @@ from engine.clock import LiveClock
 from engine.dispatcher import Dispatcher, DispatcherConfig, DispatcherPorts
 from engine.limiter import Limiter, Ticket
 from engine.runs import Runs
-from graph.analysts.model.costs import FRAME_TOKENS, estimate_tokens
 from graph.analysts.model.conversation import Prompt, converse
+from graph.analysts.model.costs import FRAME_TOKENS, estimate_tokens
 from graph.desk import Desk
 from journal.database import JournalConfig
 from journal.sql import SqlJournal
@@ -80,8 +81,8 @@ def answers_for(window: Window) -> dict[Role, dict[str, Any]]:
         Role.RISK: {
             "approved": True,
             "size_fraction": 1.0,
-            "stop_loss": mid - 2 * atr,
-            "take_profit": mid + 5 * atr,
+            "stop_loss": None,
+            "take_profit": None,
             "reason": "Reward covers the risk.",
         },
         Role.EXECUTION: {"style": "marketable", "limit_offset_bps": 1.0},
@@ -100,7 +101,23 @@ class AtOnce:
         }
 
     async def answer(self, brief: Brief) -> Answer:
+        """Answer at once, or after the wait it was given."""
         return self._answers[brief.role]
+
+
+class Following(AtOnce):
+    """Say yes to every window, with prices that it could have; takes `call_s` for each call."""
+
+    name = "following"
+
+    def __init__(self, call_s: float = 0.0) -> None:
+        self._call_s = call_s
+
+    async def answer(self, brief: Brief) -> Answer:
+        """Answer at once, or after the wait it was given."""
+        await asyncio.sleep(self._call_s)
+        said = answers_for(brief.window)[brief.role]
+        return Answer(content=said, calls=(_call(brief.role, said, ""),))
 
 
 class Asked:
@@ -113,6 +130,8 @@ class Asked:
         self.prompts: list[Prompt] = []
 
     async def answer(self, brief: Brief) -> Answer:
+        """Answer at once, or after the wait it was given."""
+
         async def speak(prompt: Prompt, _: int) -> Call:
             self.prompts.append(prompt)
             return _call(brief.role, self._said[brief.role], prompt.digest)
@@ -123,11 +142,13 @@ class Asked:
 class Forgetful:
     """A journal that keeps nothing: what is left is the decision without one."""
 
-    async def append(self, *entries: Entry) -> int:
+    async def append(self, *entries: Entry) -> int:  # noqa: ARG002
+        """Keep nothing."""
         return 0
 
-    def trace(self, *entries: Entry) -> None:
-        return None
+    def trace(self, *entries: Entry) -> None:  # noqa: ARG002
+        """Keep nothing."""
+        return
 
 
 def _call(role: Role, said: dict[str, Any], digest: str) -> Call:
@@ -251,7 +272,7 @@ class Loop:
         if self._failure is not None:
             raise self._failure
 
-    def _compose(self, symbol: str, _: str) -> Window:
+    def _compose(self, symbol: str, _: str) -> Window:  # noqa: ARG002
         self._number += 1
         return msgspec.structs.replace(self._window, decision_id=f"{self._number:024x}")
 
@@ -329,7 +350,7 @@ async def measure(*, is_profiled: bool = False) -> list[Figure]:
             }
             for block in blocks.values():
                 await block()
-            gc.collect()
+            calm_collector()
             if is_profiled:
                 await _profile({name: blocks[name] for name in list(blocks)[1:3]})
             costs: dict[str, list[float]] = {name: [] for name in blocks}
@@ -384,7 +405,8 @@ def _news() -> tuple[WindowNews, ...]:
 
 async def _prompts(window: Window, said: dict[Role, dict[str, Any]]) -> list[Figure]:
     """Count a full decision's prompts and a hold's calls. Tokens are the product's estimate,
-    which errs upwards."""
+    which errs upwards.
+    """  # noqa: D205
     full = Asked(said)
     await Desk(full, LiveClock()).decide(window, deadline_s=30.0)
     tokens = sum(estimate_tokens(prompt.text) + FRAME_TOKENS for prompt in full.prompts)

@@ -11,6 +11,7 @@ import math
 import random
 import time
 
+from benchmarks.figures import Figure, show
 from domain.market import Bar
 from engine.clock import LiveClock
 from engine.dispatcher import Dispatcher, DispatcherConfig, DispatcherPorts
@@ -114,14 +115,28 @@ def _bar(symbol: str) -> Bar:
     return Bar(symbol, 60, 0, 1.0, 1.0, 1.0, 1.0, 1.0, 1, math.pi)
 
 
-def main() -> None:
+def figures() -> list[Figure]:
+    """Measure and return every figure."""
     share, runs = asyncio.run(busy_share())
-    print(f"limiter: slots busy under saturation  {share:8.2%}  (bar: at least 99 %; {runs} runs)")
-    for size in (100, 10_000):
-        print(f"limiter: offer into a full queue of {size:>6}  {queue_cost(size):6.1f} µs")
+    found = [
+        Figure("limiter: slots busy under saturation", share * 100, " %", least=99.0),
+        Figure("limiter: runs of that", runs, ""),
+    ]
+    found += [
+        Figure(f"limiter: offer into a full queue of {size:,}", queue_cost(size), " us")
+        for size in (100, 10_000)
+    ]
     cooling = asyncio.run(event_cost(is_cooling=True))
     barred = asyncio.run(event_cost(is_cooling=False))
-    print(f"dispatcher: closed bar in cool-down  {cooling:6.1f} µs, not due  {barred:6.1f} µs")
+    return [
+        *found,
+        Figure("dispatcher: closed bar in cool-down", cooling, " us"),
+        Figure("dispatcher: closed bar of a symbol that is not due", barred, " us"),
+    ]
+
+
+def main() -> None:
+    show(figures())
 
 
 if __name__ == "__main__":
