@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from domain.errors import JournalError
 from domain.records import canonical
 
 
@@ -38,9 +39,19 @@ class AnchorFile:
             os.close(fd)
 
     def read(self) -> list[Anchor]:
-        """Return every anchor, oldest first; a torn last line was never an anchor."""
+        """Return every anchor, oldest first; a torn last line was never an anchor.
+
+        Raises `JournalError` for a line that is none.
+        """
         try:
             lines = self.path.read_bytes().split(b"\n")
         except FileNotFoundError:
             return []
-        return [msgspec.json.decode(line, type=Anchor) for line in lines[:-1]]
+        try:
+            return [msgspec.json.decode(line, type=Anchor) for line in lines[:-1]]
+        except msgspec.MsgspecError as error:
+            raise JournalError(
+                f"{self.path} holds a line that is no anchor: {error}",
+                remedy="Restore it; to go on without its witness, move it away.",
+                code="JOURNAL_BROKEN",
+            ) from error

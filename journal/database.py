@@ -53,8 +53,18 @@ class JournalConfig(Record, frozen=True):
     batch_entries: int = 1_000
     anchor_every: int = 1_000
 
+    @property
+    def spool_path(self) -> Path:
+        """Return where the spool is."""
+        return self.spool_file or address_of(self.url).beside(".spool")
 
-_SERVER_DEADLINES = {"timeout": 5.0, "command_timeout": 10.0}
+    @property
+    def anchor_path(self) -> Path:
+        """Return where the anchors are."""
+        return self.anchor_file or address_of(self.url).beside(".anchors")
+
+
+_SERVER_DEADLINES = {"timeout": 10.0, "command_timeout": 10.0}
 """Seconds that asyncpg waits for a connection and for a statement."""
 
 _READ_ONLY = {"default_transaction_read_only": "on"}

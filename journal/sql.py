@@ -40,7 +40,7 @@ class SqlJournal:
     ) -> None:
         address = address_of(config.url)
         self._clock = clock
-        self._spool = Spool(config.spool_file or address.beside(".spool"))
+        self._spool = Spool(config.spool_path)
         self._store = Store(address, config)
         self._writer = Writer(
             self._store, self._spool, clock, config, on_change or (lambda _failure: None)

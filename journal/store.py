@@ -60,7 +60,7 @@ class Store:
         self._address = address
         self._config = config
         self._runner = (LoopRunner if address.is_async else ThreadRunner)(address, config)
-        self._anchors = AnchorFile(config.anchor_file or address.beside(".anchors"))
+        self._anchors = AnchorFile(config.anchor_path)
         self._lock = FileLock(address.beside(".lock")) if address.path else None
         self._statements: Statements = {}
         self._compressor = zstandard.ZstdCompressor(level=2)

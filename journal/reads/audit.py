@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,7 +13,7 @@ from domain.records import Record
 from journal import schema
 from journal.anchors import Anchor, AnchorFile
 from journal.chain import Head, Line, entry_hash, kept_contents, named_contents
-from journal.database import JournalConfig, address_of
+from journal.database import JournalConfig
 from journal.reads.queries import Queries, unpacked
 
 _ENTRIES = schema.entries
@@ -48,9 +47,8 @@ class Audit:
     """Walk the chain from its first entry."""
 
     def __init__(self, queries: Queries, config: JournalConfig) -> None:
-        path: Path = config.anchor_file or address_of(config.url).beside(".anchors")
         self._queries = queries
-        self._file = AnchorFile(path)
+        self._file = AnchorFile(config.anchor_path)
 
     async def verify(self) -> Verdict:
         """Check every hash, content and anchor; ends at the first entry that does not hold."""

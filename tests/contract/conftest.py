@@ -224,12 +224,11 @@ async def database(request, tmp_path):
 
 @pytest.fixture
 def config(database, tmp_path):
-    """Configure a journal whose waits are short."""
+    """Configure a journal that comes back soon."""
     return JournalConfig(
         url=database,
         anchor_file=tmp_path / "journal.anchors",
         spool_file=tmp_path / "journal.spool",
-        busy_timeout_s=0.05,
         retry_first_s=0.01,
         retry_last_s=0.05,
         trace_delay_s=0.01,

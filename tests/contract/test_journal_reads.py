@@ -426,7 +426,7 @@ async def test_readers_read_while_the_writer_writes(journal, config, make):
     """Readers have connections of their own and see only what is committed."""
 
     async def write():
-        for n in range(100):
+        for n in range(20):
             await journal.append(make.alert(2 * n), make.alert(2 * n + 1))
 
     async with Reader(config) as reader:

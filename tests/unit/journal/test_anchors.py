@@ -1,5 +1,8 @@
 """Anchors outlive the database they speak of."""
 
+import pytest
+
+from domain.errors import JournalError
 from journal.anchors import Anchor, AnchorFile
 
 
@@ -20,3 +23,12 @@ def test_a_torn_last_line_is_no_anchor(tmp_path):
     with file.path.open("ab") as raw:
         raw.write(b'{"hash":"cd","se')
     assert [anchor.seq for anchor in file.read()] == [1]
+
+
+def test_a_line_that_is_no_anchor_is_named(tmp_path):
+    """A witness changed by hand is not believed."""
+    path = tmp_path / "a.anchors"
+    path.write_bytes(b'{"seq":1}\n')
+    with pytest.raises(JournalError, match="no anchor") as caught:
+        AnchorFile(path).read()
+    assert "\n" not in caught.value.line
