@@ -41,11 +41,13 @@ class ModelAnswer(BaseModel):
 class Agent(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """One of the four: what it is told, how its answer must look, and how an answer is read.
 
-    `read` raises `InvalidAnswer`, with a text that tells a model what to mend.
+    `short` is `prompt` for a small model, which quotes no prices: code sets them. `read` raises
+    `InvalidAnswer`, with a text that tells a model what to mend.
     """
 
     role: Role
     prompt: str
+    short: str
     schema: dict[str, Any]
     render: Callable[[Brief], str]
     read: Callable[[dict[str, Any], Brief], T]

@@ -101,6 +101,9 @@ marketable.
 Answer with one JSON object with exactly these keys:
 style ("passive" or "marketable"), limit_offset_bps (number)."""
 
+SHORT = """You are the Execution trader of a trading desk. Answer in JSON: style passive (wait) or
+marketable (trade now), limit_offset_bps 0 to 5."""
+
 SCHEMA: dict[str, Any] = {
     "title": "execution_plan",
     "description": "How the limit order meets the market.",
@@ -147,7 +150,9 @@ def read(content: dict[str, Any], _: Brief) -> ExecutionPlan:
     return ExecutionPlan(**{**said, "style": ExecutionStyle(said["style"])})
 
 
-EXECUTION = Agent(role=Role.EXECUTION, prompt=PROMPT, schema=SCHEMA, render=render, read=read)
+EXECUTION = Agent(
+    role=Role.EXECUTION, prompt=PROMPT, short=SHORT, schema=SCHEMA, render=render, read=read
+)
 
 
 async def execute(state: State, runtime: Runtime[Context]) -> State:

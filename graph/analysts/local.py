@@ -27,7 +27,9 @@ SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 NOTICE = f"ANALYST=local: {MODEL} answers. It proves the plumbing and is no trader."
 
 CONTEXT_TOKENS = 8192
-THREADS = 2
+# Threads of llama.cpp wait for each other by spinning: with two on a busy machine of two cores, a
+# decision took ten times as long as with one (measured).
+THREADS = 1
 # With less room or longer texts this model writes past its end and the answer is cut off.
 MAX_TOKENS = 260
 MAX_STRING = 80

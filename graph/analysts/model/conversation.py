@@ -35,8 +35,8 @@ from graph.risk import RISK
 AGENTS: dict[Role, Agent[Any]] = {agent.role: agent for agent in (DIRECTOR, QUANT, RISK, EXECUTION)}
 MAX_ATTEMPTS = 2
 MAX_ECHO = 1500
-SHORT_BARS = 6
-SHORT_INDICATORS = 10
+SHORT_BARS = 3
+SHORT_INDICATORS = ("ema_12", "ema_26", "rsi_14", "atr_14")
 
 # Why an answer is unusable, beside `ANALYST_INVALID_ANSWER` (outside its schema or its window).
 REFUSED = "ANALYST_REFUSED"
@@ -74,8 +74,9 @@ Speak = Callable[[Prompt, int], Awaitable[Call]]
 def question(brief: Brief, *, is_short: bool = False) -> Prompt:
     """Render the first prompt of a brief, whole or short."""
     agent = AGENTS[brief.role]
+    told = agent.short if is_short else agent.prompt
     shown = agent.render(_shortened(brief) if is_short else brief)
-    return Prompt(role=brief.role, messages=(("system", agent.prompt), ("user", shown)))
+    return Prompt(role=brief.role, messages=(("system", told), ("user", shown)))
 
 
 def is_shown_less(analyst: str) -> bool:
@@ -141,7 +142,9 @@ def prompts_of(brief: Brief, calls: tuple[Call, ...], *, is_short: bool = False)
 def template_digests() -> dict[str, str]:
     """Name each role's prompt template and schema by sha256: what a window keeps in `prompts`."""
     return {
-        role.value: hashlib.sha256(agent.prompt.encode() + canonical(agent.schema)).hexdigest()
+        role.value: hashlib.sha256(
+            (agent.prompt + agent.short).encode() + canonical(agent.schema)
+        ).hexdigest()
         for role, agent in AGENTS.items()
     }
 
@@ -149,12 +152,12 @@ def template_digests() -> dict[str, str]:
 def _shortened(brief: Brief) -> Brief:
     """Show less of the window, for a small model that reads a hundred tokens a second."""
     window: Window = brief.window
-    names = sorted(window.indicators)[:SHORT_INDICATORS]
     shown = msgspec.structs.replace(
         window,
         bars=window.bars[-SHORT_BARS:],
-        news=window.news[-1:],
-        indicators={name: window.indicators[name] for name in names},
+        news=(),
+        last_trade=None,
+        indicators={name: window.indicators.get(name) for name in SHORT_INDICATORS},
     )
     return msgspec.structs.replace(brief, window=shown)
 

@@ -48,8 +48,9 @@ class EndpointConfig(Record, frozen=True):
     """Where the model is and how to ask it.
 
     `base_url` none means OpenAI. `temperature` none sends none (some models refuse it). With
-    `max_string` the schema keeps its bounds and no text may be longer: for small models, which
-    otherwise write until `max_tokens` cuts them off; OpenAI's strict mode refuses such bounds.
+    `max_string` the schema is made for a small model: no text may be longer (it would write until
+    `max_tokens` cuts it off), prices are null. Else it has no bounds: OpenAI's strict mode refuses
+    them.
     """
 
     model: str
@@ -147,12 +148,12 @@ def _trust() -> ssl.SSLContext:
 
 
 def shaped(schema: dict[str, Any], max_string: int | None) -> dict[str, Any]:
-    """Return the schema as the endpoint takes it: without bounds, or with texts bounded tighter.
+    """Return the schema as the endpoint takes it: without bounds, or made safe for a small model.
 
     The bounds hold all the same: our own validation checks every answer.
     """
     fields = {
-        name: _unbounded(field) if max_string is None else _bounded(field, max_string)
+        name: _unbounded(field) if max_string is None else _small(field, max_string)
         for name, field in schema["properties"].items()
     }
     return {**schema, "properties": fields}
@@ -162,10 +163,15 @@ def _unbounded(field: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in field.items() if key not in _BOUNDS}
 
 
-def _bounded(field: dict[str, Any], max_string: int) -> dict[str, Any]:
-    if "maxLength" not in field:
-        return field
-    return {**field, "maxLength": min(field["maxLength"], max_string)}
+def _small(field: dict[str, Any], max_string: int) -> dict[str, Any]:
+    """Leave a small model no number that it would invent: no price, and few basis points."""
+    if field["type"] == ["number", "null"]:
+        return {"type": "null"}
+    if "maxLength" in field:
+        return {**field, "maxLength": min(field["maxLength"], max_string)}
+    # llama.cpp's grammars bound whole numbers only.
+    is_wide = field.get("maximum", 1) > 1
+    return {"type": "integer", "minimum": 0, "maximum": 5} if is_wide else field
 
 
 def _of_message(message: AIMessage, method: Method) -> Reply:
