@@ -292,7 +292,7 @@ class Bot:
         parts, position = self._parts, self._parts.ledger.position(symbol)
         assert position is not None
         plan, price = parts.exits.plan(symbol), position.market_price
-        is_ours = not parts.ownership.is_foreign(symbol)
+        is_ours = parts.ownership.is_managed(symbol) and not parts.ownership.is_foreign(symbol)
         return PositionView(
             symbol=symbol,
             quantity=position.quantity,
@@ -310,6 +310,9 @@ class Bot:
         )
 
     def _is_dust(self, symbol: str, position: Position) -> bool:
+        """Tell what is too small to close; of others' symbols no rules are known."""
+        if not self._parts.ownership.is_managed(symbol):
+            return False
         price = position.market_price or Decimal(0)
         return sellable(position.quantity, self._parts.instrument(symbol), price=price) == 0
 

@@ -173,7 +173,8 @@ class _Builder:
             ledger=self._ledger,
             quote=self._quote,
             instrument=self._instrument,
-            is_foreign=self._ownership.is_foreign,
+            is_ours=self._is_ours,
+            is_managed=self._ownership.is_managed,
             ended=self._book.ended,
             refresh=self._reconciler.refresh,
             journal=outside.journal,
@@ -327,6 +328,9 @@ class _Builder:
 
     def _instrument(self, symbol: str) -> Instrument:
         return self._outside.instruments[symbol]
+
+    def _is_ours(self, symbol: str) -> bool:
+        return self._ownership.is_managed(symbol) and not self._ownership.is_foreign(symbol)
 
     def _quote(self, symbol: str) -> Quote | None:
         """Return the latest quote; none for a symbol that the store does not keep."""

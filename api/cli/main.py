@@ -68,13 +68,32 @@ def run(command: Callable[[], None]) -> int:
     try:
         command()
     except AutoHedgeError as error:
-        err.print(f"{error.code}: {error.line}", style="red", markup=False)
-        return exit_code_of(error)
+        return _refused(error)
+    except BaseExceptionGroup as group:
+        told = _told(group)
+        if told is None:
+            raise
+        return _refused(told)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else Exit.FINDING
     return Exit.WELL
+
+
+def _refused(error: AutoHedgeError) -> Exit:
+    """Say in one line what is wrong and what to do."""
+    err.print(f"{error.code}: {error.line}", style="red", markup=False)
+    return exit_code_of(error)
+
+
+def _told(group: BaseExceptionGroup[BaseException]) -> AutoHedgeError | None:
+    """Return the one failure of ours inside what a task group raised; none when there is more."""
+    ours, rest = group.split(AutoHedgeError)
+    leaf: BaseException | None = ours if rest is None else None
+    while isinstance(leaf, BaseExceptionGroup):
+        leaf = leaf.exceptions[0]
+    return leaf if isinstance(leaf, AutoHedgeError) else None
 
 
 @app.command()

@@ -31,7 +31,8 @@ class Flatten:
         ledger: Ledger,
         quote: Callable[[str], Quote | None],
         instrument: Callable[[str], Instrument],
-        is_foreign: Callable[[str], bool],
+        is_ours: Callable[[str], bool],
+        is_managed: Callable[[str], bool],
         ended: Callable[[Order], Awaitable[Order]],
         refresh: Callable[[], Awaitable[None]],
         journal: Journal,
@@ -41,17 +42,23 @@ class Flatten:
         self._ledger = ledger
         self._quote = quote
         self._instrument = instrument
-        self._is_foreign = is_foreign
+        self._is_ours = is_ours
+        self._is_managed = is_managed
         self._ended = ended
         self._refresh = refresh
         self._journal = journal
         self._clock = clock
 
     async def all(self, *, actor: str, account_wide: bool) -> None:
-        """Close what is ours (or everything), in a few rounds until nothing sellable is left."""
+        """Close what is ours, in a few rounds until nothing sellable is left.
+
+        `account_wide` takes in what others hold in the managed symbols; of symbols that are not
+        managed no rules are known, and they are left alone.
+        """
         origin = await self._origin(actor)
         for _ in range(_ROUNDS):
-            symbols = [s for s in self._ledger.positions if account_wide or not self._is_foreign(s)]
+            may_close = self._is_managed if account_wide else self._is_ours
+            symbols = [symbol for symbol in self._ledger.positions if may_close(symbol)]
             requests = [self._request(symbol, origin) for symbol in symbols]
             sending = [self._exits.close(request) for request in requests if request is not None]
             if not sending:

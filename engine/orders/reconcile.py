@@ -232,7 +232,7 @@ class Reconciler:
         for report in sorted(reports, key=lambda each: each.ts_submitted or ""):
             if self._book.knows(report):
                 self._book.hear(report)
-            elif report.client_order_id.startswith(OUR_PREFIX):
+            elif self._is_named_ours(report):
                 findings.append(await self._adopt_order(report))
             else:
                 foreign.append(report)
@@ -240,6 +240,15 @@ class Reconciler:
         shown = {each.venue_order_id for report in reports for each in (report, *report.legs)}
         judged = await self._missing.judge(before, shown)
         return None if judged is None else findings + judged
+
+    def _is_named_ours(self, report: OrderReport) -> bool:
+        """Tell an order of this bot: another one on the account may use the same names.
+
+        Outside the managed symbols nothing is ours to touch, whatever it is called.
+        """
+        symbol = self._book.ledger.spelled(report.symbol)
+        is_ours = report.client_order_id.startswith(OUR_PREFIX)
+        return is_ours and self._seams.ownership.is_managed(symbol)
 
     async def _adopt_order(self, report: OrderReport) -> Finding:
         """Take up an order of ours that memory has lost: from the journal, else from its name."""
