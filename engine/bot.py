@@ -305,8 +305,7 @@ class Bot:
             stop_price=None if plan is None else plan.stop,
             target_price=None if plan is None else plan.target,
             opened_at=None if plan is None else plan.opened_at,
-            is_dust=sellable(position.quantity, parts.instrument(symbol), price=price or Decimal(0))
-            == 0,
+            is_dust=self._is_dust(symbol, position),
         )
 
     def _is_dust(self, symbol: str, position: Position) -> bool:
