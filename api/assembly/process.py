@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
+import structlog
 from prometheus_client import CollectorRegistry
 
 from api.assembly.engine import Engine, build_engine
@@ -14,7 +17,7 @@ from api.assembly.outside import Outside
 from api.assembly.plan import AnalystPlan, EnginePlan, Plan
 from api.assembly.watch import simulate
 from broker.alpaca import AlpacaBroker
-from domain.errors import ConfigError
+from domain.errors import ConfigError, RateLimited
 from domain.market import Instrument, Quote
 from domain.ports import Analyst, Broker, Budget, Calendar, Clock, MarketSink
 from engine.bot import Bot
@@ -38,7 +41,13 @@ from journal.reads.reader import Reader
 from journal.reads.report import Span
 from journal.sql import SqlJournal
 
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
 _READY_S = 30.0
+_START_TRIES = 6
+_START_PAUSE_S = 15.0
 _DAY_NS = 86_400_000_000_000
 
 
@@ -113,7 +122,7 @@ async def _open(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outside:
     stack.push_async_callback(alpaca.aclose)
     instruments = await _instruments(alpaca, plan.engine.symbols)
     calendar, venue = _calendar(plan, alpaca, clock)
-    await venue.look()
+    await _patiently(venue.look)
     ears = MarketEars(bus.publish)
     store = RollingStore(_store_config(plan.engine), listener=ears, clock=clock, calendar=calendar)
     broker: Broker = alpaca
@@ -121,7 +130,7 @@ async def _open(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outside:
     if plan.is_simulated:
         broker, sink = simulate(plan, instruments.values(), store, clock)
         stack.push_async_callback(broker.aclose)
-    account = await broker.account()
+    account = await _patiently(broker.account)
     limiter = Limiter(slots=plan.engine.slots, queue_size=plan.engine.queue_size, clock=wall)
     reader = journal.reader
     budget = ModelBudget(
@@ -209,7 +218,7 @@ async def _instruments(broker: Broker, symbols: Sequence[str]) -> dict[str, Inst
     unknown: list[str] = []
     for symbol in symbols:
         try:
-            found[symbol] = await broker.instrument(symbol)
+            found[symbol] = await _patiently(partial(broker.instrument, symbol))
         except ConfigError:
             unknown.append(symbol)
     if unknown:
@@ -219,6 +228,18 @@ async def _instruments(broker: Broker, symbols: Sequence[str]) -> dict[str, Inst
             code="SYMBOL_UNKNOWN",
         )
     return found
+
+
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask again when the venue's rate is used up: positions need the guard after a restart."""
+    for _ in range(_START_TRIES - 1):
+        try:
+            return await ask()
+        except RateLimited as limited:
+            wait_s = min(max(limited.retry_after_s, 1.0), _START_PAUSE_S)
+            log.warning("venue_asks_to_wait", seconds=wait_s)
+            await asyncio.sleep(wait_s)
+    return await ask()
 
 
 async def _spent_today(reader: Reader, wall: Clock) -> float:
