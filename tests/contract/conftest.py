@@ -232,6 +232,7 @@ def config(database, tmp_path):
         retry_first_s=0.01,
         retry_last_s=0.05,
         trace_delay_s=0.01,
+        append_timeout_s=60.0,  # a shared disk has stood still for ten seconds under the suite
         anchor_every=50,
     )
 
