@@ -77,30 +77,28 @@ class Candles:
         self._repair_ns = max(REPAIR_NS, 2 * self.interval_ns)
         self._sessions = sessions
         self._session = (0, 0) if sessions else (0, 1 << 63)
+        self._unsettled: set[int] = set()
         self._shown: dict[int, Bar] = {}
         self._whole: dict[int, Bar] = {}
         self._last: Print | None = None
         self._mids: deque[tuple[int, float]] = deque(maxlen=MAX_QUIET_BARS)
 
-    def add(self, item: Print) -> Changes:
-        """Take one print; returns the closed bar that it changed, when it came late."""
-        if item.kind is PrintKind.NOTHING:
-            return NO_CHANGE
-        piece = self._piece_at(item.ts)
-        if piece is None:
-            return NO_CHANGE
-        piece.take(item)
-        return self._revised(piece.start)
+    def add(self, item: Print) -> None:
+        """Take one print. A late one changes a closed bar: `settle` tells, once for all of them."""
+        piece = self._piece_at(item.ts) if item.kind is not PrintKind.NOTHING else None
+        if piece is not None:
+            piece.take(item)
+            self._unsettle(piece.start)
 
-    def cancel(self, canceled: TradeCanceled) -> Changes:
-        """Take a print back and rebuild its bar."""
-        return self._replace(canceled.trade_id, canceled.price, canceled.size, None)
+    def cancel(self, canceled: TradeCanceled) -> None:
+        """Take a print back."""
+        self._replace(canceled.trade_id, canceled.price, canceled.size, None)
 
-    def correct(self, fix: TradeCorrected, tape: str = "") -> Changes:
-        """Put the corrected print in the place of the original and rebuild the bar."""
+    def correct(self, fix: TradeCorrected, tape: str = "") -> None:
+        """Put the corrected print in the place of the original."""
         kind = print_kind(fix.corrected_conditions, tape)
         by = Print(0, fix.corrected_id, fix.corrected_price, fix.corrected_size, kind)
-        return self._replace(fix.original_id, fix.original_price, fix.original_size, by)
+        self._replace(fix.original_id, fix.original_price, fix.original_size, by)
 
     def venue_bar(self, bar: Bar) -> Changes:
         """Let the venue's bar replace ours; it also closes the interval that it completes.
@@ -116,10 +114,10 @@ class Candles:
         if piece is None:
             return NO_CHANGE
         piece.venue, piece.is_venue_stale = bar, False
+        self._unsettle(piece.start)
         end = self._bar_end(piece.start)
-        if end <= self.closed_until:
-            return self._revised(piece.start)
-        return self._close_until(end, None) if piece.end == end else NO_CHANGE
+        is_complete = piece.end == end > self.closed_until
+        return self._close_until(end, None) if is_complete else NO_CHANGE
 
     def note_mid(self, ts: int, mid: float) -> None:
         """Remember the last middle price before an edge; quotes never make anything else here."""
@@ -134,6 +132,16 @@ class Candles:
         edge = now_ns - GRACE_NS
         edge -= edge % self.interval_ns
         return self._close_until(edge, latest_mid) if edge > self.closed_until else NO_CHANGE
+
+    def settle(self) -> Changes:
+        """Return how closed bars changed since they closed or were settled last.
+
+        A burst of late prints costs one fold of their bar, not one each.
+        """
+        if not self._unsettled:
+            return NO_CHANGE
+        starts, self._unsettled = sorted(self._unsettled), set()
+        return [change for start in starts for change in self._revised(start)]
 
     def forming(self) -> Bar | None:
         """Return the bar that is being made, None while nothing in it sets a price."""
@@ -160,7 +168,6 @@ class Candles:
         doubles; its fresher venue bars win. Returns what changed in bars that had closed before.
         """
         self._is_filling = True
-        touched: dict[int, None] = {}
         for piece in self.pieces.values():
             if piece.end > since_ns:
                 piece.drop_sums()
@@ -168,13 +175,10 @@ class Candles:
             at = self._piece_at(bar.ts_event)
             if at is not None and (at.venue is None or at.is_venue_stale):
                 at.venue, at.is_venue_stale = bar, False
-                touched[self._bar_start(at.start)] = None
+                self._unsettle(at.start)
         for item in prints:
-            at = self._piece_at(item.ts) if item.kind is not PrintKind.NOTHING else None
-            if at is not None:
-                at.take(item)
-                touched[self._bar_start(at.start)] = None
-        changes = [change for start in sorted(touched) for change in self._revised(start)]
+            self.add(item)
+        changes = self.settle()
         self._is_filling = False
         self._prune()
         return changes
@@ -285,10 +289,11 @@ class Candles:
             return range(max(starts[0], edge - MAX_QUIET_BARS * step), edge, step)
         return starts
 
-    def _revised(self, at: int) -> Changes:
-        start = self._bar_start(at)
-        if start + self.interval_ns > self.closed_until:
-            return NO_CHANGE
+    def _unsettle(self, at: int) -> None:
+        if self._bar_end(at) <= self.closed_until:
+            self._unsettled.add(self._bar_start(at))
+
+    def _revised(self, start: int) -> Changes:
         before = self._shown.get(start)
         if start in self._whole:
             self.rejects["late_left_to_venue"] += 1
@@ -315,7 +320,7 @@ class Candles:
             self._forget(self.closed_until - self._repair_ns)
         return (BarChange(bar, kind),)
 
-    def _replace(self, trade_id: int, price: float, size: float, by: Print | None) -> Changes:
+    def _replace(self, trade_id: int, price: float, size: float, by: Print | None) -> None:
         for start in sorted(self.pieces, reverse=True):
             piece = self.pieces[start]
             agreed = piece.agrees()
@@ -328,6 +333,6 @@ class Candles:
                 piece.venue = None
             elif piece.venue is not None:
                 self.rejects["correction_left_to_venue"] += 1
-            return self._revised(start)
+            self._unsettle(start)
+            return
         self.rejects["correction_unmatched"] += 1
-        return NO_CHANGE

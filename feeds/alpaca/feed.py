@@ -83,7 +83,8 @@ class AlpacaFeed:
         self._calendar = calendar
         self._recorder = recorder
         self._decoder = FrameDecoder()
-        self._frames = 0
+        self.frames = 0
+        """Frames received since construction, control frames among them."""
         self._last_frame_ns: int | None = None
         self._gap_from_ns: int | None = None
         self._has_past = False
@@ -155,7 +156,7 @@ class AlpacaFeed:
         now_ns = self._clock.now_ns
 
         def take(data: bytes | bytearray, is_text: bool) -> None:  # noqa: FBT001 - `OnFrame`
-            self._frames += 1
+            self.frames += 1
             self._last_frame_ns = now_ns()
             if recorder is not None:
                 recorder.record(channel, bytes(data), is_text=is_text)
@@ -232,11 +233,11 @@ class AlpacaFeed:
         """Cut a connection that is open and says nothing while its market trades."""
         if self._config.channel is Channel.NEWS:
             return
-        seen, n_quiet = self._frames, 0
+        seen, n_quiet = self.frames, 0
         while n_quiet < _MUTE_CHECKS:
             await asyncio.sleep(self._config.mute_s / _MUTE_CHECKS)
-            is_quiet = seen == self._frames and self._is_market_open()
-            seen, n_quiet = self._frames, n_quiet + 1 if is_quiet else 0
+            is_quiet = seen == self.frames and self._is_market_open()
+            seen, n_quiet = self.frames, n_quiet + 1 if is_quiet else 0
         self._is_mute = True
         connection.transport.abort()
 

@@ -215,6 +215,7 @@ class RollingStore:
     def view(self, symbol: str) -> MarketView:
         """Return one symbol as of now; raises `KeyError` for one that is not kept."""
         book = self._books[symbol]
+        book.settle()
         return book.view(limit=self.config.window_bars, warmup=self.config.warmup_bars)
 
     def set_band(self, symbol: str, owner: str, low: float, high: float) -> None:
@@ -234,13 +235,16 @@ class RollingStore:
     def close_due(self, now_ns: int) -> None:
         """Close every bar whose edge lies a second back, and call the listener for each."""
         for book in self._books.values():
+            book.settle()
             if not book.is_stale:
                 changes = book.candles.close_due(now_ns, book.latest_mid())
                 self._show(book, changes)
 
     def snapshot_bytes(self, symbol: str) -> bytes:
         """Return everything shown of a symbol but receive times: equal for equal markets."""
-        return self._books[symbol].snapshot()
+        book = self._books[symbol]
+        book.settle()
+        return book.snapshot()
 
     def counts(self) -> Counter[str]:
         """Return how many messages were refused or mended, by reason."""
@@ -284,9 +288,8 @@ class RollingStore:
         item = self._print_of(m, ts)
         if item is not None:
             book.trade_at = stamp
-            changes = book.candles.add(item)
+            book.candles.add(item)
             book.piece = book.candles.current
-            self._show(book, changes)
 
     def _time_of(self, when: Stamp, now_ns: int) -> int | None:
         try:
@@ -331,9 +334,9 @@ class RollingStore:
     def _take_undo(self, event: TradeCanceled | TradeCorrected) -> None:
         book = self._books[event.symbol]
         if isinstance(event, TradeCanceled):
-            self._show(book, book.candles.cancel(event))
+            book.candles.cancel(event)
         else:
-            self._show(book, book.candles.correct(event))
+            book.candles.correct(event)
 
     def _take_status(self, status: StatusChanged) -> None:
         book = self._books[status.symbol]
@@ -357,14 +360,14 @@ class RollingStore:
 
     def _show(self, book: SymbolBook, changes: Sequence[BarChange]) -> None:
         """Take bars that closed or changed; a bar that closed is called, a revised one is not."""
-        for change in changes:
-            if change.kind is ChangeKind.CLOSED:
-                book.close_bar(change.bar)
-            else:
-                book.splice((change,))
-        for change in changes:
-            if change.kind is ChangeKind.CLOSED and not book.is_stale:
-                self._listener.bar_closed(change.bar)
+        book.settle()
+        closed = [change.bar for change in changes if change.kind is ChangeKind.CLOSED]
+        for bar in closed:
+            book.close_bar(bar)
+        book.splice([change for change in changes if change.kind is not ChangeKind.CLOSED])
+        if not book.is_stale:
+            for bar in closed:
+                self._listener.bar_closed(bar)
 
     def _prints_of(self, messages: Iterable[TradeMessage]) -> Iterator[Print]:
         now_ns = self._clock.now_ns()

@@ -105,6 +105,10 @@ class SymbolBook:
         elif len(self.series) >= self.indicators.min_bars:
             self.indicators.open(self.series.arrays())
 
+    def settle(self) -> None:
+        """Take what late prints and corrections have changed."""
+        self.splice(self.candles.settle())
+
     def splice(self, changes: Sequence[BarChange]) -> None:
         """Take bars that changed behind the newest, and let the indicators see them again."""
         if not changes:

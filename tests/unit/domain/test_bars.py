@@ -97,9 +97,9 @@ def test_prints_on_either_side_of_a_closing_make_the_same_bars(items, cut_s):
     final = {}
     cut = NOON + cut_s * S
     for change in [
-        *(c for item in items[::2] for c in candles.add(item)),
+        *feed(candles, items[::2]).settle(),
         *candles.close_due(cut),
-        *(c for item in items[1::2] for c in candles.add(item)),
+        *feed(candles, items[1::2]).settle(),
         *candles.close_due(NOON + 10**6 * S),
     ]:
         final[change.bar.ts_event] = change.bar
@@ -175,15 +175,16 @@ def test_the_venues_bar_replaces_ours_and_closes_at_once():
 def test_an_updated_bar_revises_the_closed_one():
     candles = feed(Candles("AAPL", 60), [at(3)])
     candles.venue_bar(minute_bar(0))
-    changes = candles.venue_bar(minute_bar(0, close=100.5))
-    assert changes == ((minute_bar(0, close=100.5), ChangeKind.REVISED),)
-    assert candles.venue_bar(minute_bar(0, close=100.5)) == NO_CHANGE
+    candles.venue_bar(minute_bar(0, close=100.5))
+    assert candles.settle() == [(minute_bar(0, close=100.5), ChangeKind.REVISED)]
+    candles.venue_bar(minute_bar(0, close=100.5))
+    assert not candles.settle()
 
 
 def test_a_late_print_does_not_move_a_bar_that_the_venue_has_made():
     candles = feed(Candles("AAPL", 60), [at(3)])
     candles.venue_bar(minute_bar(0))
-    assert candles.add(at(59, 500.0)) == NO_CHANGE
+    assert not feed(candles, [at(59, 500.0)]).settle()
 
 
 def test_below_a_minute_the_venues_bars_are_left_out():
@@ -221,7 +222,8 @@ def test_a_whole_bar_of_another_source_is_taken_as_it_is():
 def test_canceled_prints_leave_the_bar():
     candles = feed(Candles("AAPL", 60), [at(1, 100.0), at(2, 500.0, trade_id=7), at(3, 101.0)])
     candles.close_due(NOON + 61 * S)
-    (change,) = candles.cancel(TradeCanceled("AAPL", NOON, 7, 500.0, 10.0))
+    candles.cancel(TradeCanceled("AAPL", NOON, 7, 500.0, 10.0))
+    (change,) = candles.settle()
     assert change.kind is ChangeKind.REVISED
     assert (change.bar.high, change.bar.trade_count, change.bar.volume) == (101.0, 2, 20.0)
 
@@ -229,7 +231,8 @@ def test_canceled_prints_leave_the_bar():
 def test_a_bar_whose_only_print_is_canceled_is_removed():
     candles = feed(Candles("AAPL", 60), [at(1, trade_id=7)])
     candles.close_due(NOON + 61 * S)
-    (change,) = candles.cancel(TradeCanceled("AAPL", NOON, 7, 100.0, 10.0))
+    candles.cancel(TradeCanceled("AAPL", NOON, 7, 100.0, 10.0))
+    (change,) = candles.settle()
     assert change.kind is ChangeKind.REMOVED
 
 
@@ -237,27 +240,31 @@ def test_a_corrected_print_takes_the_place_of_the_original():
     candles = feed(Candles("AAPL", 60), [at(1, 100.0), at(2, 500.0, trade_id=7)])
     candles.close_due(NOON + 61 * S)
     fix = TradeCorrected("AAPL", NOON + 90 * S, 7, 500.0, 10.0, 8, 100.5, 12.0)
-    (change,) = candles.correct(fix)
+    candles.correct(fix)
+    (change,) = candles.settle()
     assert (change.bar.close, change.bar.high, change.bar.volume) == (100.5, 100.5, 22.0)
 
 
 def test_a_correction_undoes_a_venue_bar_that_agreed_with_our_prints():
     candles = feed(Candles("AAPL", 60), [at(1, 100.0, 10.0), at(2, 500.0, 10.0, trade_id=7)])
     candles.venue_bar(Bar("AAPL", 60, NOON, 100.0, 500.0, 100.0, 500.0, 20.0, 2, 300.0))
-    (change,) = candles.cancel(TradeCanceled("AAPL", NOON, 7, 500.0, 10.0))
+    candles.cancel(TradeCanceled("AAPL", NOON, 7, 500.0, 10.0))
+    (change,) = candles.settle()
     assert (change.bar.high, change.bar.volume) == (100.0, 10.0)
 
 
 def test_a_correction_that_we_cannot_rebuild_is_left_to_the_venue_and_counted():
     candles = feed(Candles("AAPL", 60), [at(2, 500.0, trade_id=7)])
     candles.venue_bar(minute_bar(0))
-    assert candles.cancel(TradeCanceled("AAPL", NOON, 7, 500.0, 10.0)) == NO_CHANGE
+    candles.cancel(TradeCanceled("AAPL", NOON, 7, 500.0, 10.0))
+    assert not candles.settle()
     assert candles.rejects["correction_left_to_venue"] == 1
 
 
 def test_a_correction_of_an_unknown_print_is_counted():
     candles = feed(Candles("AAPL", 60), [at(1)])
-    assert candles.cancel(TradeCanceled("AAPL", NOON, 7, 1.0, 1.0)) == NO_CHANGE
+    candles.cancel(TradeCanceled("AAPL", NOON, 7, 1.0, 1.0))
+    assert not candles.settle()
     assert candles.rejects["correction_unmatched"] == 1
 
 
@@ -287,7 +294,7 @@ def test_a_print_into_a_closed_bar_revises_it_even_without_a_newer_one():
     candles = feed(Candles("AAPL", 60), [at(3)])
     candles.close_due(NOON + 61 * S)
     assert candles.current.fence_s == 0
-    (change,) = candles.add(at(4, 105.0))
+    (change,) = feed(candles, [at(4, 105.0)]).settle()
     assert (change.kind, change.bar.high) == (ChangeKind.REVISED, 105.0)
 
 
@@ -302,9 +309,10 @@ def test_a_print_that_is_no_price_is_counted_and_leaves_no_mark(price, size):
 def test_a_print_far_behind_the_clock_is_counted_and_dropped():
     candles = feed(Candles("AAPL", 60), [at(1)])
     candles.close_due(NOON + 1_000 * S)
-    assert candles.add(at(65)) == NO_CHANGE
+    assert not feed(candles, [at(65)]).settle()
     assert candles.rejects["late_beyond_repair"] == 1
-    assert [change.kind for change in candles.add(at(700))] == [ChangeKind.REVISED]
+    changes = feed(candles, [at(700)]).settle()
+    assert [change.kind for change in changes] == [ChangeKind.REVISED]
 
 
 def test_prints_outside_the_session_make_no_candle():
@@ -325,6 +333,16 @@ def test_an_odd_lot_alone_makes_no_bar_and_beside_others_adds_volume_only():
     beside = feed(Candles("AAPL", 60), [at(1, 999.0, 5.0, kind=VOLUME), at(2, 100.0, 10.0)])
     (bar,) = closed(beside.close_due(NOON + 61 * S))
     assert (bar.high, bar.volume, bar.trade_count, bar.vwap) == (100.0, 15.0, 2, 100.0)
+
+
+def test_a_burst_of_late_prints_settles_at_once():
+    """A slow minute must not cost a fold a print, or a burst would never be caught up with."""
+    candles = feed(Candles("AAPL", 60), [at(3)])
+    candles.close_due(NOON + 61 * S)
+    feed(candles, [at(4 + i / 1_000, 100.0 + i % 5) for i in range(5_000)])
+    (change,) = candles.settle()
+    assert (change.bar.trade_count, change.bar.high) == (5_001, 104.0)
+    assert not candles.settle()
 
 
 def test_a_flood_is_folded_into_sums_and_stays_bounded():
@@ -366,5 +384,5 @@ def test_the_strictest_condition_decides_what_a_print_may_change(conditions, tap
 
 def test_prints_of_no_kind_change_nothing():
     candles = Candles("AAPL", 60)
-    assert candles.add(at(1, kind=NOTHING)) == NO_CHANGE
+    candles.add(at(1, kind=NOTHING))
     assert candles.forming() is None
