@@ -111,7 +111,7 @@ def with_calls(state: State, calls: tuple[Call, ...]) -> list[dict[str, Any]]:
 def validated(model: type[BaseModel], content: dict[str, Any]) -> dict[str, Any]:
     """Hold an answer against its model; raises `InvalidAnswer` naming each wrong field."""
     try:
-        return model.model_validate(content).model_dump()
+        return dict(vars(model.model_validate(content)))
     except ValidationError as wrong:
         faults = (
             f"{'.'.join(map(str, fault['loc'])) or 'answer'}: {fault['msg']}"

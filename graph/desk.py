@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from domain.decisions import Decision, Role
-from domain.market import WINDOW_SCHEMA, Window
+from domain.market import Window
 from domain.ports import Analyst, Answers, Clock
 from domain.records import digest, format_ns, parse, plain
 from graph.agent import brief_of
@@ -18,12 +18,14 @@ from graph.analysts.model.conversation import is_shown_less, prompts_of, templat
 from graph.analysts.recorded import Recorded
 from graph.analysts.registry import enroll
 from graph.analysts.rules import POLICY, POLICY_DIGEST
-from graph.state import Context
+from graph.state import Context, file_of
 
 # Raise it when routing, sizing or validation change what a decision may be.
 VERSION = "1"
 
 _ANSWERS = ("directive", "signal", "verdict", "plan", "request")
+# What a decision takes from the graph's last state, under the same names.
+_OUTPUT = [*_ANSWERS, "checks", "calls", "outcome", "reason_code"]
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,10 +62,11 @@ class Desk:
         is `invalid`. Raises only `ConfigError` of a replay, and what cancels it.
         """
         deadline_at = asyncio.get_running_loop().time() + deadline_s
-        file = {"schema": WINDOW_SCHEMA, "window": plain(window)}
         context = Context(analyst=self._key, deadline_at=deadline_at)
         started = self._clock.now_ns()
-        state = await self._graph.ainvoke(file, self._config, context=context)
+        state = await self._graph.ainvoke(
+            file_of(window), self._config, context=context, output_keys=_OUTPUT
+        )
         ended = self._clock.now_ns()
         decision = _decision(state, window, self._analyst.name, (started, ended))
         return Run(decision=decision, prompts=prompts_in(decision, window))
@@ -89,10 +92,11 @@ async def replay(
 
 def prompts_in(decision: Decision, window: Window) -> dict[str, str]:
     """Render again what was asked in a decision: text by digest. For rules, their policy."""
-    if all(call.prompt_digest == POLICY_DIGEST for call in decision.calls):
-        return {POLICY_DIGEST: POLICY} if decision.calls else {}
+    asked = {call.prompt_digest for call in decision.calls}
+    texts = {POLICY_DIGEST: POLICY} if POLICY_DIGEST in asked else {}
+    if asked <= {POLICY_DIGEST, ""}:
+        return texts
     said = {name: plain(getattr(decision, name)) for name in _ANSWERS}
-    texts: dict[str, str] = {}
     for role in Role:
         calls = tuple(call for call in decision.calls if call.role is role)
         if any(call.prompt_digest for call in calls):
@@ -120,9 +124,5 @@ def _decision(
         "graph_version": graph_version(),
         "ts_start": format_ns(started),
         "ts_end": format_ns(ended),
-        "outcome": state["outcome"],
-        "reason_code": state["reason_code"],
-        "checks": state["checks"],
-        "calls": state["calls"],
     }
-    return parse(body | {name: state[name] for name in _ANSWERS}, Decision)
+    return parse(body | state, Decision)

@@ -14,7 +14,7 @@ from domain.records import plain
 from graph.agent import Agent, ModelAnswer, ask, brief_of, check_prices, validated, with_calls
 from graph.analysts import prompts
 from graph.routing import conclude_directive, ended, may_short
-from graph.state import Context, State, fresh, read_window
+from graph.state import Context, State, emptied, read_window
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
@@ -97,11 +97,13 @@ async def direct(state: State, runtime: Runtime[Context]) -> State:
     try:
         window = read_window(state)
     except ConfigError as wrong:
-        return fresh() | ended(Outcome.INVALID, wrong.code, wrong.line)
+        return emptied(state) | ended(Outcome.INVALID, wrong.code, wrong.line)
     if not 0 < window.quote.bid <= window.quote.ask:
-        return fresh() | ended(Outcome.INVALID, Code.QUOTE_MISSING, "The quote lacks a side.")
+        return emptied(state) | ended(
+            Outcome.INVALID, Code.QUOTE_MISSING, "The quote lacks a side."
+        )
     heard = await ask(DIRECTOR, brief_of(Role.DIRECTOR, {}, window), runtime.context)
-    known = fresh() | State(calls=with_calls({}, heard.calls))
+    known = emptied(state) | State(calls=with_calls(State(), heard.calls))
     if heard.answer is None:
         return known | ended(Outcome.ABSTAINED, heard.code)
     known |= State(directive=plain(heard.answer))

@@ -10,7 +10,7 @@ import math
 import re
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import msgspec
 from typing_extensions import TypedDict
@@ -18,7 +18,9 @@ from typing_extensions import TypedDict
 from domain.errors import ConfigError
 from domain.limits import Limits
 from domain.market import WINDOW_SCHEMA, Window
-from domain.records import parse, parse_ns
+from domain.records import parse, parse_ns, plain
+
+T = TypeVar("T")
 
 WINDOW_FILE_INVALID = "WINDOW_FILE_INVALID"
 WINDOW_SCHEMA_UNKNOWN = "WINDOW_SCHEMA_UNKNOWN"
@@ -71,23 +73,27 @@ class State(TypedDict, total=False):
     problem: str | None
 
 
-def fresh() -> State:
-    """Return every key that a run writes, empty.
+_EMPTY = State(
+    directive=None,
+    signal=None,
+    verdict=None,
+    plan=None,
+    request=None,
+    checks=[],
+    calls=[],
+    outcome=None,
+    reason_code="",
+    problem=None,
+)
 
-    The director writes all of them, because a new run on a used thread starts from the old values.
+
+def emptied(state: State) -> State:
+    """Return what the director writes so that a run starts empty.
+
+    A new run on a used thread would start from the old values; a new thread has none to empty.
     """
-    return State(
-        directive=None,
-        signal=None,
-        verdict=None,
-        plan=None,
-        request=None,
-        checks=[],
-        calls=[],
-        outcome=None,
-        reason_code="",
-        problem=None,
-    )
+    used = {key: value for key, value in _EMPTY.items() if key in state}
+    return cast("State", used)
 
 
 def read_window(file: Any) -> Window:
@@ -107,33 +113,47 @@ def read_window(file: Any) -> Window:
         )
     if "window" not in file:
         raise _refusal(WINDOW_FIELD_MISSING, "window is missing")
-    window: Window = _convert(file["window"], Window, "window")
+    body = file["window"]
+    window = _known(body) or _remember(body, _convert(body, Window, "window"))
     _convert(window.limits, Limits, "window.limits")
     for path, is_wrong, why in _faults(window):
         if is_wrong:
             raise _refusal(WINDOW_FIELD_INVALID, f"{path} {why}")
-    return _remember(file["window"], window)
-
-
-def window_of(state: State) -> Window:
-    """Return the window of a state that the director has already let in.
-
-    A run asks for the same window nine times, so the newest few are remembered by the identity of
-    their plain form, which nobody changes in place (law: a window is immutable).
-    """
-    plain = state["window"]
-    for known, window in _RECENT:
-        if known is plain:
-            return window
-    return _remember(plain, parse(plain, Window))
-
-
-def _remember(plain: dict[str, Any], window: Window) -> Window:
-    _RECENT.appendleft((plain, window))
     return window
 
 
-def _convert(value: Any, kind: type[Any], name: str) -> Any:
+def window_of(state: State) -> Window:
+    """Return the window of a state that the director has already let in."""
+    return _known(state["window"]) or _remember(
+        state["window"], _convert(state["window"], Window, "window")
+    )
+
+
+def file_of(window: Window) -> WindowFile:
+    """Return the window's file, which is read back without parsing it again."""
+    body = plain(window)
+    _remember(body, window)
+    return WindowFile(schema=WINDOW_SCHEMA, window=body)
+
+
+def _known(body: Any) -> Window | None:
+    """Return the window of a plain form that was read just now.
+
+    A run asks for the same window nine times, so the newest few are remembered by the identity of
+    their plain form, which nobody changes in place: windows are immutable.
+    """
+    for known, window in _RECENT:
+        if known is body:
+            return window
+    return None
+
+
+def _remember(body: dict[str, Any], window: Window) -> Window:
+    _RECENT.appendleft((body, window))
+    return window
+
+
+def _convert(value: Any, kind: type[T], name: str) -> T:
     try:
         return parse(value, kind)
     except msgspec.ValidationError as wrong:

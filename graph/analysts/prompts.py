@@ -47,8 +47,9 @@ def market(window: Window) -> str:
 def bars(window: Window, count: int) -> str:
     """Tabulate the newest `count` closed bars, oldest first."""
     rows = window.bars[-min(count, MAX_BARS) :]
+    decimals = _decimals(window)
     head = f"bars, oldest first, the first at {rows[0].t[:19]}Z\ntime,open,high,low,close,volume"
-    return "\n".join((head, *(_row(bar, window) for bar in rows)))
+    return "\n".join((head, *(_row(bar, decimals) for bar in rows)))
 
 
 def indicators(window: Window) -> str:
@@ -124,10 +125,7 @@ def verdict(said: Verdict, window: Window) -> str:
 
 def price(value: float | None, window: Window) -> str:
     """Write a price with the decimals of its tick, at most eight."""
-    if value is None:
-        return "none"
-    decimals = max(0, -int(window.instrument.tick.normalize().as_tuple().exponent))
-    return f"{value:.{min(decimals, 8)}f}"
+    return "none" if value is None else f"{value:.{_decimals(window)}f}"
 
 
 def money(value: Decimal | None) -> str:
@@ -135,6 +133,11 @@ def money(value: Decimal | None) -> str:
     return "none" if value is None else f"{value.normalize():f}"
 
 
-def _row(bar: WindowBar, window: Window) -> str:
-    shown = ",".join(price(value, window) for value in (bar.o, bar.h, bar.l, bar.c))
+def _row(bar: WindowBar, decimals: int) -> str:
+    shown = ",".join(f"{value:.{decimals}f}" for value in (bar.o, bar.h, bar.l, bar.c))
     return f"{bar.t[11:19]},{shown},{bar.v:.5g}"
+
+
+def _decimals(window: Window) -> int:
+    exponent = window.instrument.tick.normalize().as_tuple().exponent
+    return min(max(0, -int(exponent)), 8)

@@ -23,9 +23,11 @@ def clean(text: str, limit: int) -> str:
     NFKC, then every character of the Unicode categories C* is removed (line breaks become spaces).
     Delimiters of ours inside the text are replaced, so it cannot end its own quotation.
     """
-    folded = unicodedata.normalize("NFKC", text[: limit * _RAW_FACTOR])
-    seen = (" " if c.isspace() else c for c in folded if c.isspace() or _is_visible(c))
-    joined = " ".join("".join(seen).split()).translate(_BRACKETS)
+    raw = text[: limit * _RAW_FACTOR]
+    if not (raw.isascii() and raw.isprintable()):
+        folded = unicodedata.normalize("NFKC", raw)
+        raw = "".join(" " if c.isspace() else c for c in folded if c.isspace() or _is_visible(c))
+    joined = " ".join(raw.split()).translate(_BRACKETS)
     return joined if len(joined) <= limit else joined[: limit - 1] + "…"
 
 

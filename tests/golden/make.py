@@ -52,6 +52,7 @@ from graph.desk import Desk
 
 HERE = Path(__file__).parent
 MINUTES = 390
+KINDS = ("hold", "quant-rejects", "risk-rejects", "order", "close", "abstain")
 INTERVAL_S = 5
 WINDOW_BARS = 50
 COOLDOWN_NS = 60 * NS_PER_S
@@ -244,6 +245,8 @@ async def cut() -> dict[str, tuple[Window, Decision]]:
             name = "abstain"
         if name is not None:
             found.setdefault(name, (window, decision))
+        if len(found) == len(KINDS):
+            break
     return found
 
 

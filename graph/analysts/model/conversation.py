@@ -51,20 +51,22 @@ _TOLD = {
 
 
 class Prompt(msgspec.Struct, frozen=True, kw_only=True):
-    """What is sent: (role, text) messages in order; its digest names it in calls and journal."""
+    """What is sent: (role, text) messages in order.
+
+    `text` is the whole of it, as the journal keeps it, and `digest` its sha256: its name there.
+    """
 
     role: Role
     messages: tuple[tuple[str, str], ...]
+    text: str
+    digest: str
 
-    @property
-    def text(self) -> str:
-        """Return the whole prompt as one text, as the journal keeps it."""
-        return "\n\n".join(f"[{speaker}]\n{text}" for speaker, text in self.messages)
 
-    @property
-    def digest(self) -> str:
-        """Return the sha256 of `text`."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+def compose(role: Role, messages: tuple[tuple[str, str], ...]) -> Prompt:
+    """Make a prompt of its messages."""
+    text = "\n\n".join(f"[{speaker}]\n{said}" for speaker, said in messages)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return Prompt(role=role, messages=messages, text=text, digest=digest)
 
 
 Speak = Callable[[Prompt, int], Awaitable[Call]]
@@ -76,7 +78,7 @@ def question(brief: Brief, *, is_short: bool = False) -> Prompt:
     agent = AGENTS[brief.role]
     told = agent.short if is_short else agent.prompt
     shown = agent.render(_shortened(brief) if is_short else brief)
-    return Prompt(role=brief.role, messages=(("system", told), ("user", shown)))
+    return compose(brief.role, (("system", told), ("user", shown)))
 
 
 def is_shown_less(analyst: str) -> bool:
@@ -167,9 +169,7 @@ def _repair(prompt: Prompt, call: Call, fault: str) -> Prompt:
         f"That answer cannot be used: {clean(fault, 600)}. Answer again, with the JSON object only."
     )
     echo = clean(call.raw, MAX_ECHO) or "(nothing)"
-    return Prompt(
-        role=prompt.role, messages=(*prompt.messages, ("assistant", echo), ("user", told))
-    )
+    return compose(prompt.role, (*prompt.messages, ("assistant", echo), ("user", told)))
 
 
 def _failure(calls: tuple[Call, ...]) -> AnalystError:

@@ -154,7 +154,7 @@ def test_a_crypto_close_is_immediate_or_waits() -> None:
 prices = st.floats(min_value=0.5, max_value=5_000).map(lambda price: round(price, 2))
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(
     price=prices,
     spread=st.floats(min_value=0, max_value=0.01),

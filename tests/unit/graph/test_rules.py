@@ -214,7 +214,7 @@ def test_the_policy_is_stated_where_it_stands() -> None:
 numbers = st.floats(min_value=0.01, max_value=1e6)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     indicators=st.fixed_dictionaries(
         {

@@ -60,7 +60,7 @@ async def test_on_the_real_tape_the_rules_do_everything_often() -> None:
 @pytest.mark.parametrize(
     ("symbols", "limits"),
     [
-        ({"NVDA", "SPY"}, Limits()),
+        ({"NVDA"}, Limits()),
         ({"NVDA"}, Limits(allow_short=True, max_order_amount=Decimal(5_000))),
         ({"BTC/USD", "ETH/USD"}, Limits()),
     ],

@@ -12,7 +12,7 @@ import pytest
 from domain.errors import ConfigError
 from domain.market import Window
 from domain.records import plain
-from graph.state import State, fresh, read_window, window_of
+from graph.state import State, emptied, read_window, window_of
 from tests.unit.graph.conftest import make_window
 
 REQUIRED = [
@@ -138,6 +138,11 @@ def test_a_changed_copy_of_a_window_is_not_taken_for_the_first() -> None:
     assert isinstance(window_of(first), Window)
 
 
-def test_a_fresh_state_empties_every_key_that_a_run_writes() -> None:
+def test_a_used_state_is_emptied_of_every_key_that_a_run_writes() -> None:
     """A new run on a used thread would otherwise start from the old order."""
-    assert set(fresh()) == set(State.__annotations__) - {"schema", "window"}
+    written = set(State.__annotations__) - {"schema", "window"}
+    used = State(**dict.fromkeys(State.__annotations__, "old"))
+    emptied_ = emptied(used)
+    assert set(emptied_) == written
+    assert not any(emptied_.values())
+    assert emptied(State(schema=1, window={})) == {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graph.analysts.texts import CLOSE, OPEN, clean, quoted
@@ -48,6 +48,7 @@ def test_a_long_text_is_cut_with_a_mark() -> None:
     assert len(clean("\ufdfa" * 100, 40)) == 40
 
 
+@settings(deadline=None)
 @given(st.text(max_size=400), st.integers(min_value=1, max_value=120))
 def test_whatever_comes_in_stays_short_visible_and_inside(text: str, limit: int) -> None:
     """No input makes a longer text, a second line or an invisible character."""
@@ -57,6 +58,7 @@ def test_whatever_comes_in_stays_short_visible_and_inside(text: str, limit: int)
     assert all(unicodedata.category(c)[0] != "C" for c in shown)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_cleaning_twice_changes_nothing(text: str) -> None:
     """The feed cleans as well; a window's text is not mangled again."""
