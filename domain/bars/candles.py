@@ -77,6 +77,8 @@ class Candles:
         self._repair_ns = max(REPAIR_NS, 2 * self.interval_ns)
         self._sessions = sessions
         self._session = (0, 0) if sessions else (0, 1 << 63)
+        self._prune_at = 0
+        self._open: list[Piece] = []
         self._unsettled: set[int] = set()
         self._shown: dict[int, Bar] = {}
         self._whole: dict[int, Bar] = {}
@@ -103,10 +105,11 @@ class Candles:
     def venue_bar(self, bar: Bar) -> Changes:
         """Let the venue's bar replace ours; it also closes the interval that it completes.
 
-        A bar of one minute replaces a piece; a bar of the whole interval is taken as it is. For
-        intervals that are not whole minutes the venue's bars say nothing and are left out.
+        A bar of one minute replaces a piece; a bar of the whole interval, where we have nothing of
+        it, is taken as it is. For other intervals that are not made of minutes the venue's bars say
+        nothing and are left out.
         """
-        if bar.interval_s == self.interval_s != MINUTE_S:
+        if bar.interval_s == self.interval_s and self._is_alone(bar):
             return self._take_whole(bar)
         if not self.takes_venue_bars or bar.interval_s != MINUTE_S:
             return NO_CHANGE
@@ -158,6 +161,11 @@ class Candles:
 
     def mark_cut(self) -> None:
         """Let a back-fill's bars replace the venue's bars of before the cut: a `u` may be lost."""
+        if self.interval_s == MINUTE_S:
+            for start, bar in self._whole.items():
+                piece = self.pieces[start] = Piece(start, start + self.piece_ns, self.rejects)
+                piece.venue = bar
+            self._whole.clear()
         for piece in self.pieces.values():
             piece.is_venue_stale = True
 
@@ -172,7 +180,8 @@ class Candles:
             if piece.end > since_ns:
                 piece.drop_sums()
         for bar in bars if self.takes_venue_bars else ():
-            at = self._piece_at(bar.ts_event)
+            is_fresher = bar.ts_event in self._whole
+            at = None if is_fresher else self._piece_at(bar.ts_event)
             if at is not None and (at.venue is None or at.is_venue_stale):
                 at.venue, at.is_venue_stale = bar, False
                 self._unsettle(at.start)
@@ -192,8 +201,11 @@ class Candles:
             piece = self.pieces[start] = Piece(start, start + self.piece_ns, self.rejects)
         if start > self.current.start:
             self.current = piece
-            self._prune()
+            if start >= self._prune_at:
+                self._prune()
         if self._bar_end(start) > self.closed_until:
+            if not piece.fence_s:
+                self._open.append(piece)
             piece.mark(ts)
         return piece
 
@@ -210,6 +222,7 @@ class Candles:
         """Forget closed pieces past repair; keep few prints singly behind the running piece."""
         if self._is_filling:
             return
+        self._prune_at = self.current.start + self._repair_ns
         self._forget(min(self.current.start, self.closed_until) - self._repair_ns)
         total = 0
         for start in sorted(self.pieces, reverse=True)[1:]:
@@ -273,9 +286,12 @@ class Candles:
                 self._shown[start] = bar
                 changes.append(BarChange(bar, ChangeKind.CLOSED))
         self.closed_until = edge
-        for piece in self.pieces.values():
-            if piece.fence_s and self._bar_end(piece.start) <= edge:
+        open_pieces, self._open = self._open, []
+        for piece in open_pieces:
+            if piece.end <= edge:
                 piece.shut()
+            else:
+                self._open.append(piece)
         return changes
 
     def _starts_until(self, edge: int) -> Sequence[int]:
@@ -308,17 +324,25 @@ class Candles:
         self._shown[start] = bar
         return (BarChange(bar, ChangeKind.REVISED),)
 
+    def _is_alone(self, bar: Bar) -> bool:
+        """Tell whether a bar of our interval stands for itself: we have no piece of it."""
+        if self.interval_s != MINUTE_S:
+            return True
+        return bar.ts_event not in self.pieces and self._is_in_session(bar.ts_event)
+
     def _take_whole(self, bar: Bar) -> Changes:
-        end = bar.ts_event + self.interval_ns
-        if self._shown.get(bar.ts_event) == bar:
+        start, end = bar.ts_event, bar.ts_event + self.interval_ns
+        if self._shown.get(start) == bar:
             return NO_CHANGE
+        changes: list[BarChange] = []
+        if self.closed_until < start and (self.pieces or self.has_quiet_bars):
+            changes += self._close_until(start, None)
         kind = ChangeKind.REVISED if end <= self.closed_until else ChangeKind.CLOSED
-        self._shown[bar.ts_event] = bar
-        self._whole[bar.ts_event] = bar
+        self._shown[start] = self._whole[start] = bar
         self.closed_until = max(end, self.closed_until)
         if len(self._whole) > MAX_QUIET_BARS:
             self._forget(self.closed_until - self._repair_ns)
-        return (BarChange(bar, kind),)
+        return [*changes, BarChange(bar, kind)]
 
     def _replace(self, trade_id: int, price: float, size: float, by: Print | None) -> None:
         for start in sorted(self.pieces, reverse=True):

@@ -158,6 +158,8 @@ class Piece:
 
     def newest(self) -> Print | None:
         """Return the newest print that sets a price, None without one."""
+        if not self.prints:
+            return self.spilled
         rows = self._sound(self.prints)
         if not len(rows):
             return self.spilled
@@ -191,6 +193,8 @@ class Piece:
         )
 
     def _fold(self) -> Summary | None:
+        if not self.prints and not self.extras:
+            return self.base
         rows, extras = self._sound(self.prints), self._sound(self.extras)
         unpriced = extras["size"].tolist()
         if not len(rows):

@@ -149,6 +149,18 @@ def test_crypto_fills_silence_with_flagged_bars_at_the_middle_of_the_quotes():
     assert all(bar.is_quote_mid for bar in bars)
 
 
+@pytest.mark.parametrize("has_print", [True, False])
+def test_a_back_fill_brings_the_update_that_a_cut_swallowed(has_print):
+    """A bar that came after the cut is fresher than the back-fill's and stays."""
+    candles = feed(Candles("AAPL", 60), [at(3), at(63)] if has_print else [])
+    candles.venue_bar(minute_bar(0))
+    candles.mark_cut()
+    candles.venue_bar(minute_bar(1, close=100.7))
+    rest = [minute_bar(0, close=100.5), minute_bar(1, close=100.1)]
+    changes = candles.fill(rest, [], NOON)
+    assert closed(changes) == [minute_bar(0, close=100.5)]
+
+
 def test_a_long_back_fill_arrives_whole_though_the_venue_closed_a_bar_before_it():
     """The stream's first bar may come while history is still under way."""
     candles = Candles("AAPL", 60)
@@ -215,8 +227,28 @@ def test_the_venues_last_minute_closes_five_minutes():
 def test_a_whole_bar_of_another_source_is_taken_as_it_is():
     candles = Candles("AAPL", 300)
     bar = minute_bar(0, interval_s=300)
-    assert candles.venue_bar(bar) == ((bar, ChangeKind.CLOSED),)
+    assert candles.venue_bar(bar) == [(bar, ChangeKind.CLOSED)]
     assert candles.venue_bar(bar) == NO_CHANGE
+
+
+def test_a_venue_bar_closes_what_is_open_before_it():
+    """The minute before had prints and no bar of the venue's: it is not skipped."""
+    candles = feed(Candles("AAPL", 60), [at(3)])
+    changes = candles.venue_bar(minute_bar(1))
+    assert [change.bar.ts_event for change in changes] == [NOON, NOON + 60 * S]
+
+
+def test_a_venue_bar_outside_the_session_makes_no_candle():
+    candles = Candles("AAPL", 60, sessions=lambda _ts: (NOON, NOON + 60 * S))
+    assert not candles.venue_bar(minute_bar(-1))
+    assert candles.venue_bar(minute_bar(0))
+
+
+def test_memory_does_not_grow_with_bars_alone():
+    candles = Candles("AAPL", 60)
+    for minute in range(5_000):
+        candles.venue_bar(minute_bar(minute))
+    assert len(candles._shown) < 2_000
 
 
 def test_canceled_prints_leave_the_bar():
@@ -359,7 +391,7 @@ def test_memory_does_not_grow_with_the_day():
     for second in range(2_000):
         candles.add(at(second))
         candles.close_due(NOON + second * S)
-    assert len(candles.pieces) < 400
+    assert len(candles.pieces) < 700
 
 
 @pytest.mark.parametrize(
