@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -225,6 +226,7 @@ class AlpacaHistory:
         clients = getattr(self._local, "clients", None)
         if clients is None:
             clients = self._local.clients = _Clients(self._config)
+        clients.adapter.ends_s = time.monotonic() + self._config.deadline_s
         try:
             return question(clients)
         except APIError as error:
@@ -248,22 +250,25 @@ class _Clients:
         self.stock = StockHistoricalDataClient(key, secret, raw_data=True, url_override=url)
         self.crypto = CryptoHistoricalDataClient(key, secret, raw_data=True, url_override=url)
         self.news = NewsClient(key, secret, raw_data=True, url_override=url)
-        adapter = _Impatient(config.connect_timeout_s, config.read_timeout_s)
+        self.adapter = _Impatient(config.connect_timeout_s, config.read_timeout_s)
         for client in (self.stock, self.crypto, self.news):
             client._retry = 0  # noqa: SLF001 - alpaca-py offers no other way to switch it off
             for scheme in ("http://", "https://"):
-                client._session.mount(scheme, adapter)  # noqa: SLF001 - nor to bound a request
+                client._session.mount(scheme, self.adapter)  # noqa: SLF001 - nor to bound a request
 
 
 class _Impatient(HTTPAdapter):
-    """Put a time-out into every request that comes without one."""
+    """Put a time-out into every request, and an end to a question of many pages."""
 
     def __init__(self, connect_s: float, read_s: float) -> None:
         super().__init__()
         self._timeout = (connect_s, read_s)
+        self.ends_s = 0.0
 
     def send(self, request: Any, *args: Any, **kwargs: Any) -> requests.Response:
-        """Send as the parent does, bounded."""
+        """Send as the parent does, bounded; nobody waits for pages after the deadline."""
+        if time.monotonic() > self.ends_s:
+            raise requests.Timeout("the question's deadline is past")
         kwargs["timeout"] = kwargs.get("timeout") or self._timeout
         return super().send(request, *args, **kwargs)
 
