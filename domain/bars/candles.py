@@ -8,7 +8,7 @@ from enum import Enum
 from itertools import chain
 from typing import NamedTuple
 
-from domain.bars.pieces import KEEP_PRINTS, Piece, combine
+from domain.bars.pieces import CALM_PRINTS, KEEP_PRINTS, Piece, combine
 from domain.bars.prints import Print, PrintKind, print_kind
 from domain.market import Bar, TradeCanceled, TradeCorrected
 from domain.records import NS_PER_S
@@ -200,7 +200,9 @@ class Candles:
                 return None
             piece = self.pieces[start] = Piece(start, start + self.piece_ns, self.rejects)
         if start > self.current.start:
-            self.current = piece
+            is_flood, self.current = self.current.size > CALM_PRINTS, piece
+            if is_flood:
+                self._spill()
             if start >= self._prune_at:
                 self._prune()
         if self._bar_end(start) > self.closed_until:
@@ -219,11 +221,13 @@ class Candles:
         return False
 
     def _prune(self) -> None:
-        """Forget closed pieces past repair; keep few prints singly behind the running piece."""
-        if self._is_filling:
-            return
-        self._prune_at = self.current.start + self._repair_ns
-        self._forget(min(self.current.start, self.closed_until) - self._repair_ns)
+        """Forget closed pieces past repair, now and then."""
+        if not self._is_filling:
+            self._prune_at = self.current.start + self._repair_ns
+            self._forget(min(self.current.start, self.closed_until) - self._repair_ns)
+
+    def _spill(self) -> None:
+        """Keep few prints singly behind the running piece."""
         total = 0
         for start in sorted(self.pieces, reverse=True)[1:]:
             total += self.pieces[start].size

@@ -386,6 +386,15 @@ def test_a_flood_is_folded_into_sums_and_stays_bounded():
     assert (bar.trade_count, bar.volume, bar.high) == (50_000, 50_000.0, 106.0)
 
 
+def test_floods_of_many_minutes_keep_few_prints():
+    candles = Candles("AAPL", 60)
+    for minute in range(5):
+        feed(candles, [at(60 * minute + i / 100, trade_id=i) for i in range(5_000)])
+    assert sum(piece.size for piece in candles.pieces.values()) <= 8_192 + 5_000
+    bars = closed(candles.close_due(NOON + 600 * S))
+    assert [bar.trade_count for bar in bars] == [5_000] * 5
+
+
 def test_memory_does_not_grow_with_the_day():
     candles = Candles("AAPL", 1)
     for second in range(2_000):
