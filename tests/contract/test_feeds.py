@@ -90,10 +90,10 @@ async def exchange(scissors, speed):
         yield server
 
 
-def feed_config(exchange, channel, **changes):
+def feed_config(exchange, of, **changes):
     fields = {
-        "channel": channel,
-        "symbols": SYMBOLS[channel],
+        "channel": of,
+        "symbols": SYMBOLS[of],
         "key": exchange.key,
         "secret": exchange.secret,
         "stream_url": exchange.stream_url,
@@ -284,3 +284,61 @@ async def test_codecs_tell_the_same_market(exchange, channel):
     assert told[0][start : start + length] == told[1][other : other + length]
     for feed in feeds.values():
         await feed.aclose()
+
+
+class Ears(Deaf):
+    """A listener that writes headlines down."""
+
+    def __init__(self):
+        self.headlines = []
+
+    def news_arrived(self, item):
+        self.headlines.append(item.id)
+
+
+@pytest.mark.parametrize("speed", [300.0])
+async def test_news_of_the_past_is_there_and_news_of_a_gap_is_told(exchange, scissors, speed):
+    """A price feed's bars do not wait for it, and its loss makes nothing stale."""
+    ears, clock = Ears(), ScaledClock(exchange.venue.clock.now_ns, speed=speed)
+    symbols = SYMBOLS[Channel.STOCKS]
+    store = RollingStore(
+        StoreConfig(symbols=symbols), listener=ears, clock=clock, calendar=AlwaysOpenCalendar()
+    )
+    config = feed_config(exchange, Channel.STOCKS, channel=Channel.NEWS)
+    feed = AlpacaFeed(config, clock)
+
+    def shelf():
+        return {row.id for symbol in symbols for row in store.view(symbol).news}
+
+    async with running(feed.run(store)):
+        await eventually(shelf)
+        past = shelf() - set(ears.headlines)
+        await eventually(lambda: ears.headlines)
+        scissors.victim = scissors.last
+        await eventually(lambda: scissors.is_shut)
+        before, n_told = shelf(), len(ears.headlines)
+        await asyncio.sleep(0.3)
+        assert len(ears.headlines) == n_told
+        scissors.is_shut = False
+        await eventually(lambda: shelf() - before)
+    assert past
+    assert set(ears.headlines) >= shelf() - before
+    assert len(ears.headlines) == len(set(ears.headlines))
+    assert not any(store.view(symbol).is_stale for symbol in symbols)
+    await feed.aclose()
+
+
+async def test_what_history_refuses_stays_stale_and_is_told(exchange):
+    """Without its past a symbol must not trade; the stream itself may be well."""
+    clock = LiveClock()
+    watcher = Watcher(exchange, clock, Channel.STOCKS, interval_s=60, codec=Codec.MSGPACK)
+    config = feed_config(exchange, Channel.STOCKS, data_url=exchange.rest_url + "/wrong")
+    notices = []
+    feed = AlpacaFeed(config, clock, report=notices.append)
+    async with running(feed.run(watcher.store)):
+        await eventually(lambda: notices)
+        await eventually(lambda: watcher.store.view("AAPL").quote)
+    assert notices[0].code == "HISTORY_FAILED"
+    assert all(watcher.store.view(symbol).is_stale for symbol in SYMBOLS[Channel.STOCKS])
+    await feed.aclose()
+    await watcher.feed.aclose()
