@@ -43,8 +43,9 @@ class AlpacaFeedConfig:
     """One connection to one stream. The secret never prints. Times are wall seconds.
 
     `data_url` none means Alpaca's own data host, an empty one that there is no history to fill gaps
-    from. `feed` is `iex`, `sip` or `test` for stocks (a delayed one would be late for every candle),
-    and the venue (`us`) for crypto. `mute_s`: an open connection that says nothing so long in trading hours is cut.
+    from. `feed` is `iex`, `sip` or `test` for stocks (a delayed one would come too late for every
+    candle), and the venue (`us`) for crypto. `mute_s`: an open connection that says nothing for so
+    long in trading hours is cut.
     """
 
     channel: Channel
