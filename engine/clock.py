@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from itertools import count
 
+from domain.ports import Clock
 from domain.records import NS_PER_S
 
 _SETTLE_PASSES = 16
@@ -141,3 +142,14 @@ async def settle() -> None:
     """Let tasks that are ready run, and those that they wake: a bounded number of loop passes."""
     for _ in range(_SETTLE_PASSES):
         await asyncio.sleep(0)
+
+
+async def woken_within(event: asyncio.Event, clock: Clock, seconds: float) -> None:
+    """Wait until the event is set, at most so many seconds of the clock's time; leaves no task."""
+    woken = asyncio.ensure_future(event.wait())
+    tick = asyncio.ensure_future(clock.sleep(seconds))
+    try:
+        await asyncio.wait({woken, tick}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        woken.cancel()
+        tick.cancel()

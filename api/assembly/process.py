@@ -85,8 +85,9 @@ async def running(plan: Plan, *, clock: Clock | None = None) -> AsyncIterator[Pr
                 guard=engine.guard,
                 guarding=guarding,
             )
-            await engine.bot.stop(actor="autohedge", reason="the process ends")
         finally:
+            if not guarding.done():
+                await engine.bot.stop(actor="autohedge", reason="the process ends")
             showing.cancel()
             guarding.cancel()
 

@@ -7,14 +7,13 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
 from domain.account import Ledger
-from domain.market import AssetClass, Instrument, Quote
-from domain.orders import Leg, Order, OrderRequest, OrderType, Side, TimeInForce, is_whole
+from domain.market import Instrument, Quote
+from domain.orders import Leg, Order, OrderRequest, Side
 from domain.ports import Clock, Entry, EntryKind, Journal
-from domain.pricing import round_price, to_price
-from domain.records import NS_PER_S, digest, format_ns
+from domain.records import digest, format_ns
 from domain.risk import Denied
 from engine.orders.exits import Exits
-from engine.orders.plans import sellable
+from engine.orders.plans import Urgency, sellable, touch_of, urgent_request
 
 _COLLAR = Decimal("0.03")
 _TTL_S = 5.0
@@ -96,18 +95,14 @@ class Flatten:
         side = Side.SELL if held > 0 else Side.BUY
         touch = position.market_price or position.average_price
         if quote is not None and quote.bid > 0 and quote.ask > 0:
-            touch = to_price(quote.bid if side is Side.SELL else quote.ask, instrument)
-        may_ioc = instrument.asset_class is AssetClass.CRYPTO or is_whole(quantity)
-        return OrderRequest(
-            decision_id=origin,
+            touch = touch_of(quote, side, instrument)
+        urgency = Urgency(
+            origin=origin,
             leg=Leg.FLATTEN,
-            symbol=symbol,
             side=side,
-            quantity=quantity,
-            order_type=OrderType.LIMIT,
-            time_in_force=TimeInForce.IOC if may_ioc else TimeInForce.DAY,
-            reference_price=touch,
-            valid_until=format_ns(self._clock.now_ns() + int(_TTL_S * NS_PER_S)),
             client_order_id=self._exits.next_id(origin, Leg.FLATTEN),
-            limit_price=round_price(touch * (1 + side.sign * _COLLAR), instrument, "nearest"),
+            now_ns=self._clock.now_ns(),
+            collar=_COLLAR,
+            ttl_s=_TTL_S,
         )
+        return urgent_request(urgency, quantity, instrument, touch=touch)

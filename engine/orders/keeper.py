@@ -31,8 +31,9 @@ from domain.ports import Clock
 from domain.pricing import to_decimal
 from domain.records import NS_PER_S, Record, format_ns
 from domain.risk import Denied
+from engine.clock import woken_within
 from engine.orders.cover import ACKNOWLEDGED, covered, is_urgent, roots
-from engine.orders.plans import Plan, UrgentTerms, sellable, stop_request, urgent_request
+from engine.orders.plans import Plan, Urgency, sellable, stop_request, touch_of, urgent_request
 
 log = structlog.get_logger(__name__)
 
@@ -145,18 +146,8 @@ class Keeper:
         if not self._seams.held(self.symbol) and not self._seams.working(self.symbol):
             await self._woken.wait()
         else:
-            await self._wait_or_tick(self._config.check_every_s)
+            await woken_within(self._woken, self._seams.clock, self._config.check_every_s)
         self._woken.clear()
-
-    async def _wait_or_tick(self, seconds: float) -> None:
-        """Wait to be woken, at most so many seconds of event time."""
-        woken = asyncio.ensure_future(self._woken.wait())
-        tick = asyncio.ensure_future(self._seams.clock.sleep(seconds))
-        try:
-            await asyncio.wait({woken, tick}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            woken.cancel()
-            tick.cancel()
 
     async def _guarded_step(self) -> None:
         try:
@@ -315,21 +306,18 @@ class Keeper:
         quote = self._seams.quote(self.symbol)
         if quote is None:
             return
-        await self._close(
-            urgent_request(
-                plan,
-                self._quantity(),
-                self._seams.instrument(self.symbol),
-                leg=leg,
-                quote=quote,
-                terms=UrgentTerms(
-                    client_order_id=self._seams.next_id(plan.origin, leg),
-                    now_ns=self._seams.clock.now_ns(),
-                    collar=self._config.exit_collar,
-                    ttl_s=self._config.exit_ttl_s,
-                ),
-            )
+        side, instrument = plan.side.opposite, self._seams.instrument(self.symbol)
+        urgency = Urgency(
+            origin=plan.origin,
+            leg=leg,
+            side=side,
+            client_order_id=self._seams.next_id(plan.origin, leg),
+            now_ns=self._seams.clock.now_ns(),
+            collar=self._config.exit_collar,
+            ttl_s=self._config.exit_ttl_s,
         )
+        touch = touch_of(quote, side, instrument)
+        await self._close(urgent_request(urgency, self._quantity(), instrument, touch=touch))
 
     async def _close(self, request: OrderRequest) -> Order | Denied:
         await self._free()
@@ -353,7 +341,7 @@ class Keeper:
                 return
             self._woken.clear()
             if roots(self._seams.working(self.symbol)):
-                await self._wait_or_tick(min(left_s, 0.25))
+                await woken_within(self._woken, self._seams.clock, min(left_s, 0.25))
 
     async def _expire_exits(self, working: list[Order]) -> None:
         """Cancel an exit that found no buyer in time: the next look prices it anew."""

@@ -100,12 +100,16 @@ def stop_request(
     return stop
 
 
-class UrgentTerms(Record, frozen=True):
-    """How an exit that cannot wait is named, priced and bounded.
+class Urgency(Record, frozen=True):
+    """What an exit that cannot wait is for, and what bounds it.
 
-    `collar` is the fraction of price it may give up, `ttl_s` how long it may work.
+    `side` is the exit's own. `collar` is the fraction of price it may give up, `ttl_s` how long it
+    may work.
     """
 
+    origin: str
+    leg: Leg
+    side: Side
     client_order_id: str
     now_ns: int
     collar: Decimal
@@ -113,31 +117,32 @@ class UrgentTerms(Record, frozen=True):
 
 
 def urgent_request(
-    plan: Plan,
-    quantity: Decimal,
-    instrument: Instrument,
-    *,
-    leg: Leg,
-    quote: Quote,
-    terms: UrgentTerms,
+    urgency: Urgency, quantity: Decimal, instrument: Instrument, *, touch: Decimal
 ) -> OrderRequest:
-    """Render a marketable exit inside the collar: IOC where the venue takes it, else DAY."""
-    side = plan.side.opposite
-    touch = to_price(quote.bid if side is Side.SELL else quote.ask, instrument)
+    """Render a marketable exit inside the collar: IOC where the venue takes it, else DAY.
+
+    `touch` is the price it would meet now.
+    """
     may_ioc = instrument.asset_class is AssetClass.CRYPTO or is_whole(quantity)
+    worst = touch * (1 + urgency.side.sign * urgency.collar)
     return OrderRequest(
-        decision_id=plan.origin,
-        leg=leg,
-        symbol=plan.symbol,
-        side=side,
+        decision_id=urgency.origin,
+        leg=urgency.leg,
+        symbol=instrument.symbol,
+        side=urgency.side,
         quantity=quantity,
         order_type=OrderType.LIMIT,
         time_in_force=TimeInForce.IOC if may_ioc else TimeInForce.DAY,
         reference_price=touch,
-        valid_until=format_ns(terms.now_ns + int(terms.ttl_s * NS_PER_S)),
-        client_order_id=terms.client_order_id,
-        limit_price=round_price(touch * (1 + side.sign * terms.collar), instrument, "nearest"),
+        valid_until=format_ns(urgency.now_ns + int(urgency.ttl_s * NS_PER_S)),
+        client_order_id=urgency.client_order_id,
+        limit_price=round_price(worst, instrument, "nearest"),
     )
+
+
+def touch_of(quote: Quote, side: Side, instrument: Instrument) -> Decimal:
+    """Return the price that an order of this side meets: the bid for a sale, else the ask."""
+    return to_price(quote.bid if side is Side.SELL else quote.ask, instrument)
 
 
 def adopted_plan(position: Position, instrument: Instrument, origin: str) -> Plan:

@@ -29,6 +29,7 @@ from domain.orders import (
 )
 from domain.ports import Broker, Clock, Entry, EntryKind, Journal, LinkDown, LinkUp
 from domain.records import NS_PER_S, Record, format_ns, parse_ns, plain
+from engine.clock import woken_within
 from engine.orders.book import OrderBook
 from engine.orders.delivery.missing import Missing
 from engine.orders.family import ours_from
@@ -208,13 +209,7 @@ class Reconciler:
         """Wait for the next reason to look."""
         is_calm = result.clean and result.is_conclusive
         seconds = self._config.interval_s if is_calm else self._config.retry_s
-        woken = asyncio.ensure_future(self._woken.wait())
-        tick = asyncio.ensure_future(self._seams.clock.sleep(seconds))
-        try:
-            await asyncio.wait({woken, tick}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            woken.cancel()
-            tick.cancel()
+        await woken_within(self._woken, self._seams.clock, seconds)
         if not self._woken.is_set():
             return Trigger.TIMER if is_calm else Trigger.RETRY
         looked_s = (self._seams.clock.now_ns() - parse_ns(result.ts)) / NS_PER_S

@@ -144,3 +144,13 @@ def _entries(house, symbol, status):
         and "-entry-" in order["client_order_id"]
         and order["status"] == status
     ]
+
+
+async def test_a_process_that_fails_still_ends_its_session(open_house):
+    """What goes wrong beside the bot used to leave the dispatcher running behind it."""
+    async with open_house() as house:
+        with pytest.raises(ExceptionGroup):
+            async with house.bot():
+                raise ZeroDivisionError
+        names = {task.get_name() for task in asyncio.all_tasks()}
+        assert not names & {"dispatcher", "guard", "market"}

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from domain.ports import Clock
-from engine.clock import LiveClock, ManualClock, ScaledClock
+from engine.clock import LiveClock, ManualClock, ScaledClock, settle, woken_within
 
 S = 1_000_000_000
 
@@ -105,3 +105,19 @@ async def test_manual_clock_forgets_a_cancelled_sleeper() -> None:
 async def test_manual_clock_lets_others_run_on_a_sleep_of_nothing() -> None:
     """A sleep of zero is a yield, on any clock."""
     await ManualClock().sleep(0)
+
+
+async def test_waiting_within_a_time_ends_at_whichever_comes_first():
+    """An event or the clock, and neither leaves a task behind."""
+    clock, event = ManualClock(0), asyncio.Event()
+    waiting = asyncio.create_task(woken_within(event, clock, 5))
+    await settle()
+    event.set()
+    await waiting
+    waiting = asyncio.create_task(woken_within(asyncio.Event(), clock, 5))
+    await settle()
+    assert not waiting.done()
+    await clock.advance(5)
+    await waiting
+    await settle()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
