@@ -33,6 +33,7 @@ class Holdings:
         self._marks: dict[str, Decimal] = {}
         self._filled_ns: dict[str, int] = {}
         self._doubted: dict[str, Decimal] = {}
+        self._unexplained: dict[str, Decimal] = {}
         self._asked_ns: int | None = None
 
     def __iter__(self) -> Iterator[str]:
@@ -107,6 +108,7 @@ class Holdings:
                     Difference(symbol=symbol, ours=ours, venue=theirs, is_applied=is_believed)
                 )
             if is_believed:
+                self._unexplained[symbol] = theirs - ours
                 self._take(symbol, venue.get(symbol))
         self._asked_ns = ts_ns
         return tuple(differences)
@@ -121,6 +123,8 @@ class Holdings:
         is_old = asked_ns is not None and ts_ns + POSITION_LAG_NS < asked_ns
         if is_old and symbol not in self._doubted:
             return None
+        if asked_ns is not None and ts_ns <= asked_ns and self._is_counted(symbol, signed):
+            return None
         filled_ns = self._filled_ns.get(symbol, 0)
         self._filled_ns[symbol] = max(ts_ns, filled_ns)
         if fill.position_quantity is None:
@@ -128,6 +132,18 @@ class Holdings:
         if ts_ns < filled_ns:
             return ZERO
         return fill.position_quantity - self.quantity(symbol)
+
+    def _is_counted(self, symbol: str, signed: Decimal) -> bool:
+        """Tell whether REST's last answer brought just what a fill from before it would add.
+
+        After a crash the venue's positions are read before the look-up tells of the order behind
+        them: adding its fill again would double the position, and no stop would fit it.
+        """
+        brought = self._unexplained.get(symbol, ZERO)
+        if brought == 0 or abs(brought - signed) > abs(signed) * FEE_TOLERANCE:
+            return False
+        del self._unexplained[symbol]
+        return True
 
     def _is_believed(self, symbol: str, ours: Decimal, theirs: Decimal, ts_ns: int) -> bool:
         """Tell whether REST's quantity replaces ours now; a doubted one must be said twice."""

@@ -49,7 +49,8 @@ class ExitsConfig(Record, frozen=True):
     cancelled and the filled part protected. `breach_grace_s`: how long a stop may stay unfilled
     beyond its trigger before the engine sells itself. `exit_collar`: the fraction of price such an
     urgent exit may give up. `exit_ttl_s`: how long it may work before it is cancelled and priced
-    anew. `cancel_wait_s`: how long a cancel may take to become terminal.
+    anew. `cancel_wait_s`: how long a cancel may take to become terminal. A stop that the venue
+    refuses is tried again after `retry_s`, doubling to `retry_longest_s`.
     """
 
     check_every_s: float = 1.0
@@ -58,6 +59,8 @@ class ExitsConfig(Record, frozen=True):
     exit_collar: Decimal = Decimal("0.02")
     exit_ttl_s: float = 5.0
     cancel_wait_s: float = 5.0
+    retry_s: float = 0.25
+    retry_longest_s: float = 5.0
 
 
 class GatewayPort(Protocol):
@@ -114,7 +117,9 @@ class Keeper:
         self._lock = asyncio.Lock()
         self._bare_since_ns: int | None = None
         self._breached_since_ns: int | None = None
-        self._is_stale_coin = False
+        self._needs_refresh = False
+        self._refusals = 0
+        self._retry_at_ns = 0
 
     def wake(self) -> None:
         """Look again now."""
@@ -124,7 +129,8 @@ class Keeper:
         """Note that an entry filled: the time without protection starts here."""
         if self._bare_since_ns is None:
             self._bare_since_ns = self._seams.clock.monotonic_ns()
-        self._is_stale_coin = True
+        if self._seams.instrument(self.symbol).asset_class is AssetClass.CRYPTO:
+            self._needs_refresh = True
         self._woken.set()
 
     async def run(self) -> None:
@@ -146,7 +152,9 @@ class Keeper:
         if not self._seams.held(self.symbol) and not self._seams.working(self.symbol):
             await self._woken.wait()
         else:
-            await woken_within(self._woken, self._seams.clock, self._config.check_every_s)
+            retry_s, every_s = self._retry_in_s(), self._config.check_every_s
+            wait_s = min(retry_s, every_s) if retry_s > 0 else every_s
+            await woken_within(self._woken, self._seams.clock, wait_s)
         self._woken.clear()
 
     async def _guarded_step(self) -> None:
@@ -226,14 +234,14 @@ class Keeper:
         for order in stops:
             if order.state is not OrderState.PENDING_CANCEL:
                 await self._seams.gateway.cancel(order, "the position's size changed")
-        if not stops:
+        if not stops and self._retry_in_s() <= 0:
             await self._place_stop(plan)
 
     async def _place_stop(self, plan: Plan) -> None:
         instrument = self._seams.instrument(self.symbol)
-        if self._is_stale_coin and instrument.asset_class is AssetClass.CRYPTO:
+        if self._needs_refresh:
             await self._seams.refresh()
-            self._is_stale_coin = False
+            self._needs_refresh = False
         quantity = self._quantity()
         if quantity <= 0:
             return
@@ -249,9 +257,20 @@ class Keeper:
             self._seams.alert(result.code, f"the stop of {self.symbol} was denied", self.symbol)
         elif result.state is OrderState.REJECTED:
             self._seams.alert("STOP_REJECTED", result.reason, self.symbol)
-            self._is_stale_coin = True
+            self._needs_refresh = True
+            self._back_off()
         else:
+            self._refusals = 0
             self._woken.set()
+
+    def _back_off(self) -> None:
+        """Ask again later each time: a loop of refusals would spend the budget that exits need."""
+        pause_s = min(self._config.retry_s * 2**self._refusals, self._config.retry_longest_s)
+        self._refusals += 1
+        self._retry_at_ns = self._seams.clock.monotonic_ns() + int(pause_s * NS_PER_S)
+
+    def _retry_in_s(self) -> float:
+        return (self._retry_at_ns - self._seams.clock.monotonic_ns()) / NS_PER_S
 
     def _note_protected(self) -> None:
         if self._bare_since_ns is not None:

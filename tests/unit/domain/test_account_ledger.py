@@ -404,10 +404,40 @@ def test_fill_found_by_a_look_up_that_rest_had_counted_is_put_right_by_the_next_
     """The stream was cut; positions were asked in between and knew the fill already."""
     book = ledger()
     order = opened(book)
-    book.correct(ACCOUNT, [position("10")], NOW + 5 * NS_PER_S)
+    book.correct(ACCOUNT, [position("13")], NOW + 5 * NS_PER_S)
     step(book, order, OrderEventKind.REPORTED, report=report_of(order, "10", "100"))
-    assert book.correct(ACCOUNT, [position("10")], NOW + 30 * NS_PER_S)[0].is_applied
-    assert book.quantity("AAPL") == 10
+    assert book.correct(ACCOUNT, [position("13")], NOW + 30 * NS_PER_S)[0].is_applied
+    assert book.quantity("AAPL") == 13
+
+
+@pytest.mark.parametrize("held", ["10", "9.975"], ids=["whole", "net of a fee"])
+def test_fill_found_by_a_look_up_that_explains_what_rest_brought_is_not_added_again(held: str):
+    """Killed between post and answer: the restart held twice the coins, and no stop fitted them."""
+    book = ledger()
+    order = opened(book)
+    book.correct(ACCOUNT, [position(held)], NOW + 3 * NS_PER_S)
+    after = step(book, order, OrderEventKind.REPORTED, report=report_of(order, "10", "100"))
+    assert after.filled_quantity == 10
+    assert book.quantity("AAPL") == Decimal(held)
+
+
+def test_what_rest_brought_explains_one_fill_and_no_second():
+    """Two entries of one size: the first was counted, the second is new."""
+    book = ledger()
+    first, second = opened(book), opened(book, request("ah-2-entry-1"))
+    book.correct(ACCOUNT, [position("10")], NOW + 3 * NS_PER_S)
+    for order in (first, second):
+        step(book, order, OrderEventKind.REPORTED, report=report_of(order, "10", "100"))
+    assert book.quantity("AAPL") == 20
+
+
+def test_a_fill_after_the_answer_is_added_whatever_rest_brought():
+    """What happened after the question cannot be part of the answer."""
+    book = ledger()
+    order = opened(book)
+    book.correct(ACCOUNT, [position("10")], NOW)
+    step(book, order, OrderEventKind.REPORTED, report=report_of(order, "10", "100"))
+    assert book.quantity("AAPL") == 20
 
 
 def test_rest_is_believed_once_the_lag_is_over():

@@ -228,3 +228,24 @@ async def test_suspended_exits_leave_a_position_bare_until_a_person_resumes(guar
     guarded.exits.is_suspended = False
     guarded.exits.wake_all()
     await stand.until(lambda: guarded.protected("BTC/USD"))
+
+
+async def test_a_refused_stop_is_tried_again_ever_more_slowly(guarded, stand):
+    """After a crash a stop of the wrong size was sent twenty times a second, for ever."""
+    body = {"code": 40310000, "message": "insufficient balance for BTC"}
+    refusals = [stand.script.failure(403, body) for _ in range(50)]
+
+    def is_stop(request):
+        return "-stop-" in str(request.body)
+
+    async def refuse(request, _answer=None):
+        is_post = (request.method, request.path) == ("POST", "/v2/orders")
+        return refusals.pop() if is_post and is_stop(request) and refusals else None
+
+    stand.script.before.append(refuse)
+    await stand.gateway.submit(crypto(stand))
+    await stand.until(lambda: len(refusals) <= 47)
+    await asyncio.sleep(0.5)
+    assert len(refusals) >= 45
+    refusals.clear()
+    await stand.until(lambda: guarded.protected("BTC/USD"), 10)
