@@ -38,9 +38,9 @@ from domain.ports import Entry, Journal
 from domain.records import parse, plain
 from engine.bus import Bus
 from engine.clock import LiveClock
-from engine.dispatcher import Dispatcher, DispatcherConfig, DispatcherPorts
-from engine.limiter import Limiter, Ticket
-from engine.runs import Runs
+from engine.deciding.dispatcher import Dispatcher, DispatcherConfig, DispatcherPorts
+from engine.deciding.limiter import Limiter, Ticket
+from engine.deciding.runs import Runs
 from graph.analysts.model.conversation import Prompt, converse
 from graph.analysts.model.costs import FRAME_TOKENS, estimate_tokens
 from graph.desk import Desk

@@ -14,8 +14,8 @@ import time
 from benchmarks.figures import Figure, show
 from domain.market import Bar
 from engine.clock import LiveClock
-from engine.dispatcher import Dispatcher, DispatcherConfig, DispatcherPorts
-from engine.limiter import Limiter, Priority, Ticket, WakeReason
+from engine.deciding.dispatcher import Dispatcher, DispatcherConfig, DispatcherPorts
+from engine.deciding.limiter import Limiter, Priority, Ticket, WakeReason
 
 SYMBOLS = tuple(f"S{n}" for n in range(50))
 SLOTS = 3

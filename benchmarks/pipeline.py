@@ -24,11 +24,11 @@ from domain.market import Floors, Instrument, Window, asset_class_of
 from domain.ports import Clock, Journal
 from domain.records import NS_PER_S
 from engine.bus import Bus
-from engine.dispatcher import Dispatcher, DispatcherConfig, DispatcherPorts
-from engine.limiter import Limiter, Ticket
-from engine.market import MarketEars
-from engine.runs import Runs
-from engine.windows import WindowConfig, Windows
+from engine.deciding.dispatcher import Dispatcher, DispatcherConfig, DispatcherPorts
+from engine.deciding.limiter import Limiter, Ticket
+from engine.deciding.runs import Runs
+from engine.deciding.windows import WindowConfig, Windows
+from engine.watching.market import MarketEars
 from feeds.alpaca.decoder import FrameDecoder
 from feeds.calendar import AlwaysOpenCalendar
 from feeds.store import RollingStore, StoreConfig

@@ -31,20 +31,20 @@ from engine.control import (
     SymbolStatus,
     TicketView,
 )
-from engine.dispatcher import Dispatcher
-from engine.equity import EquityWatch
+from engine.deciding.dispatcher import Dispatcher
+from engine.deciding.limiter import Limiter
+from engine.deciding.runs import Runs
 from engine.guard import Guard
-from engine.limiter import Limiter
-from engine.market import MarketEars, Publish
-from engine.orders.exits import Exits
 from engine.orders.flatten import Flatten
 from engine.orders.gateway import Gateway
 from engine.orders.ownership import Ownership
-from engine.orders.plans import sellable
+from engine.orders.protection.exits import Exits
+from engine.orders.protection.plans import sellable
 from engine.orders.reconcile import Reconciler
-from engine.runs import Runs
 from engine.session import Session
 from engine.trading import OPERATOR, STARTABLE, STOPPED, TradingGate
+from engine.watching.equity import EquityWatch
+from engine.watching.market import MarketEars, Publish
 from feeds.store import RollingStore
 
 _NOTICES = 50

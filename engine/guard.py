@@ -14,13 +14,13 @@ from typing import Any
 from domain.market import Quote
 from domain.ports import Clock
 from domain.records import Record
-from engine.equity import EquityWatch
-from engine.market import MarketWatch
 from engine.orders.book import OrderBook
-from engine.orders.exits import Exits
 from engine.orders.gateway import Gateway
+from engine.orders.protection.exits import Exits
 from engine.orders.reconcile import Reconciler
-from engine.venue import VenueWatch
+from engine.watching.equity import EquityWatch
+from engine.watching.market import MarketWatch
+from engine.watching.venue import VenueWatch
 
 _WHO = "guard"
 

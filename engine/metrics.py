@@ -17,7 +17,7 @@ from domain.decisions import Call, Decision
 from domain.orders import Fill, Leg, OrderState
 from domain.records import NS_PER_S, parse_ns
 from engine.control import SessionState, Status
-from engine.limiter import Limiter, Priority
+from engine.deciding.limiter import Limiter, Priority
 
 _DECISION_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 45, 60)
 _CALL_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 45)

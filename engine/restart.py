@@ -11,9 +11,9 @@ from decimal import Decimal
 from domain.limits import TradingState
 from domain.orders import Leg, Order
 from domain.records import Record
-from engine.equity import EquityMarks
-from engine.orders.plans import Plan, plan_of
+from engine.orders.protection.plans import Plan, plan_of
 from engine.trading import EMPTY, Standing
+from engine.watching.equity import EquityMarks
 from journal.reads.orders import OrderReads
 from journal.reads.states import StateReads
 

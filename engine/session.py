@@ -15,8 +15,8 @@ import structlog
 from domain.ports import Clock, Entry, EntryKind, Journal
 from domain.records import format_ns
 from engine.control import SessionState
-from engine.dispatcher import Dispatcher
-from engine.market import MarketEars, MarketWatch, Publish
+from engine.deciding.dispatcher import Dispatcher
+from engine.watching.market import MarketEars, MarketWatch, Publish
 
 log = structlog.get_logger(__name__)
 

@@ -19,25 +19,25 @@ from domain.orders import Fill, Leg, Order, OrderRequest
 from domain.records import plain
 from domain.risk import Denied
 from engine.bot import Bot, BotConfig, Notices, Parts
-from engine.dispatcher import Dispatcher, DispatcherConfig, DispatcherPorts, DropReason
-from engine.equity import EquityWatch, day_zone
+from engine.deciding.dispatcher import Dispatcher, DispatcherConfig, DispatcherPorts, DropReason
+from engine.deciding.limiter import Limiter, Ticket
+from engine.deciding.runs import Runs
+from engine.deciding.windows import WindowConfig, Windows
 from engine.guard import Guard, GuardConfig
-from engine.limiter import Limiter, Ticket
-from engine.market import MarketWatch
 from engine.metrics import CountsCollector, Metrics, StatusCollector
 from engine.orders.book import OrderBook
 from engine.orders.delivery.seams import GatewaySeams
-from engine.orders.exits import Exits
 from engine.orders.flatten import Flatten
 from engine.orders.gateway import Gateway
 from engine.orders.ownership import Ownership, OwnershipConfig
-from engine.orders.plans import adopted_plan
+from engine.orders.protection.exits import Exits
+from engine.orders.protection.plans import adopted_plan
 from engine.orders.reconcile import Reconciler, ReconcilerSeams
-from engine.quotes import FreshQuotes
-from engine.runs import Runs
 from engine.session import Session
 from engine.trading import TradingGate
-from engine.windows import WindowConfig, Windows
+from engine.watching.equity import EquityWatch, day_zone
+from engine.watching.market import MarketWatch
+from engine.watching.quotes import FreshQuotes
 from graph.analysts.model.conversation import template_digests
 
 

@@ -9,7 +9,7 @@ from api.settings import Config
 from broker.alpaca import AlpacaBrokerConfig
 from domain.errors import ConfigError
 from domain.market import AssetClass, Floors, asset_class_of
-from engine.budget import BudgetConfig
+from engine.deciding.budget import BudgetConfig
 from feeds.alpaca.config import STREAM_URL, AlpacaFeedConfig, Channel
 from graph.analysts.model.costs import Price
 from graph.analysts.model.endpoint import EndpointConfig, Method

@@ -12,14 +12,14 @@ from domain.limits import TradingState
 from domain.market import Instrument, Quote
 from domain.ports import Broker, Calendar, Clock, Feed, MarketSink
 from engine.bus import Bus
-from engine.equity import EquityWatch
-from engine.limiter import Limiter
-from engine.market import MarketEars
+from engine.deciding.limiter import Limiter
 from engine.orders.ownership import Ownership
 from engine.orders.reconcile import Reconciler
 from engine.restart import Remembered
 from engine.trading import TradingGate
-from engine.venue import VenueWatch
+from engine.watching.equity import EquityWatch
+from engine.watching.market import MarketEars
+from engine.watching.venue import VenueWatch
 from feeds.store import RollingStore
 from graph.desk import Desk
 from journal.sql import SqlJournal
@@ -50,7 +50,7 @@ class Outside:
 
 
 class EngineStanding:
-    """Answer the windows' questions about the engine (`engine.windows.Standing`)."""
+    """Answer the windows' questions about the engine (`engine.deciding.windows.Standing`)."""
 
     def __init__(self, outside: Outside, gate: TradingGate) -> None:
         self._outside = outside

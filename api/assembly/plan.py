@@ -8,8 +8,8 @@ from pathlib import Path
 from broker.alpaca import AlpacaBrokerConfig
 from domain.limits import Limits
 from domain.market import Floors
-from engine.budget import BudgetConfig
-from engine.orders.keeper import ExitsConfig
+from engine.deciding.budget import BudgetConfig
+from engine.orders.protection.keeper import ExitsConfig
 from feeds.alpaca.config import AlpacaFeedConfig
 from graph.analysts.model.endpoint import EndpointConfig
 from journal.database import JournalConfig

@@ -21,14 +21,14 @@ from domain.errors import ConfigError, RateLimited
 from domain.market import Instrument, Quote
 from domain.ports import Analyst, Broker, Budget, Calendar, Clock, MarketSink
 from engine.bot import Bot
-from engine.budget import ModelBudget
 from engine.bus import Bus, publish_quotes
 from engine.clock import LiveClock
+from engine.deciding.budget import ModelBudget
+from engine.deciding.limiter import Limiter
 from engine.guard import Guard
-from engine.limiter import Limiter
-from engine.market import MarketEars
 from engine.restart import remember
-from engine.venue import VenueWatch
+from engine.watching.market import MarketEars
+from engine.watching.venue import VenueWatch
 from feeds.alpaca.config import AlpacaFeedConfig, Channel, FeedNotice
 from feeds.alpaca.feed import AlpacaFeed
 from feeds.calendar import AlwaysOpenCalendar, TradingCalendar

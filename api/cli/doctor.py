@@ -20,8 +20,8 @@ from broker.alpaca import AlpacaBroker
 from domain.errors import AutoHedgeError, JournalError
 from domain.ports import Clock
 from engine.clock import LiveClock
-from engine.market import MarketEars
-from engine.venue import VenueWatch
+from engine.watching.market import MarketEars
+from engine.watching.venue import VenueWatch
 from feeds.alpaca.config import AlpacaFeedConfig, FeedNotice
 from feeds.alpaca.feed import AlpacaFeed
 from feeds.calendar import AlwaysOpenCalendar

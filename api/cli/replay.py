@@ -19,8 +19,8 @@ from domain.decisions import Decision, canonical_decision
 from domain.errors import ConfigError
 from domain.market import Window
 from domain.records import canonical, parse
-from engine.budget import ModelBudget
 from engine.clock import LiveClock
+from engine.deciding.budget import ModelBudget
 from graph.desk import Desk, replay
 from graph.state import read_window
 from journal.database import JournalConfig

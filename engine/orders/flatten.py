@@ -12,8 +12,8 @@ from domain.orders import Leg, Order, OrderRequest, Side
 from domain.ports import Clock, Entry, EntryKind, Journal
 from domain.records import digest, format_ns
 from domain.risk import Denied
-from engine.orders.exits import Exits
-from engine.orders.plans import Urgency, sellable, touch_of, urgent_request
+from engine.orders.protection.exits import Exits
+from engine.orders.protection.plans import Urgency, sellable, touch_of, urgent_request
 
 _COLLAR = Decimal("0.03")
 _TTL_S = 5.0

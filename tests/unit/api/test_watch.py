@@ -10,7 +10,7 @@ from domain.errors import ConfigError
 from domain.market import AssetClass, Instrument, Quote, StatusChanged, Trade
 from engine.bus import Bus
 from engine.clock import ManualClock
-from engine.market import MarketEars
+from engine.watching.market import MarketEars
 from exchange.matching.listing import us_equity
 from exchange.simulated import SimulatedBroker, SimulatedConfig
 from feeds.calendar import AlwaysOpenCalendar

@@ -11,7 +11,7 @@ from domain.market import AssetClass
 from domain.orders import Fill, Leg, OrderState, Side
 from engine.clock import ManualClock
 from engine.control import SessionState, Status, SymbolStatus
-from engine.limiter import Limiter, Priority, Ticket, WakeReason
+from engine.deciding.limiter import Limiter, Priority, Ticket, WakeReason
 from engine.metrics import CountsCollector, Metrics, StatusCollector
 
 

@@ -32,8 +32,15 @@ from domain.pricing import to_decimal
 from domain.records import NS_PER_S, Record, format_ns
 from domain.risk import Denied
 from engine.clock import woken_within
-from engine.orders.cover import ACKNOWLEDGED, covered, is_urgent, roots
-from engine.orders.plans import Plan, Urgency, sellable, stop_request, touch_of, urgent_request
+from engine.orders.protection.cover import ACKNOWLEDGED, covered, is_urgent, roots
+from engine.orders.protection.plans import (
+    Plan,
+    Urgency,
+    sellable,
+    stop_request,
+    touch_of,
+    urgent_request,
+)
 
 log = structlog.get_logger(__name__)
 

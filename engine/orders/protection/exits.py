@@ -14,9 +14,9 @@ from domain.orders import Fill, Leg, Order, OrderRequest, client_order_id
 from domain.ports import Clock
 from domain.risk import Denied
 from engine.control import ProtectedBy
-from engine.orders.cover import covered
-from engine.orders.keeper import BAND_OWNER, ExitsConfig, GatewayPort, Keeper, Seams
-from engine.orders.plans import Plan, plan_of
+from engine.orders.protection.cover import covered
+from engine.orders.protection.keeper import BAND_OWNER, ExitsConfig, GatewayPort, Keeper, Seams
+from engine.orders.protection.plans import Plan, plan_of
 
 
 class Exits:

@@ -9,7 +9,7 @@ from domain.account import Account, Ledger
 from domain.limits import Limits, TradingState
 from domain.records import NS_PER_S, parse_ns
 from engine.clock import ManualClock
-from engine.equity import NEW_YORK, EquityMarks, EquityWatch, day_zone
+from engine.watching.equity import NEW_YORK, EquityMarks, EquityWatch, day_zone
 
 NOON = parse_ns("2026-10-08T16:00:00Z")
 LIMITS = Limits(max_daily_loss=0.03, max_drawdown=0.10)

@@ -29,7 +29,7 @@ from domain.orders import OrderRequest
 from domain.ports import Calendar, Clock
 from domain.records import NS_PER_S, Record, format_ns, plain
 from domain.risk import Facts
-from engine.orders.plans import Plan
+from engine.orders.protection.plans import Plan
 from feeds.store import MarketView
 
 _REMEMBERED = 512

@@ -14,8 +14,8 @@ from domain.orders import Leg, Order, OrderRequest
 from domain.ports import Entry, EntryKind, Journal
 from domain.records import plain
 from domain.risk import Denied
-from engine.limiter import Ticket
-from engine.market import Publish
+from engine.deciding.limiter import Ticket
+from engine.watching.market import Publish
 
 log = structlog.get_logger(__name__)
 

@@ -14,7 +14,7 @@ from domain.errors import AnalystError, AnalystTimeout, InvariantBroken
 from domain.market import Bar, NewsItem
 from engine.clock import ManualClock, settle
 from engine.control import ControlRefused, UnknownSymbol
-from engine.dispatcher import (
+from engine.deciding.dispatcher import (
     EXIT_BAND,
     WAKE_BAND,
     Dispatcher,
@@ -22,7 +22,7 @@ from engine.dispatcher import (
     DispatcherPorts,
     DropReason,
 )
-from engine.limiter import Limiter, Priority, Ticket, WakeReason
+from engine.deciding.limiter import Limiter, Priority, Ticket, WakeReason
 
 INF = math.inf
 

@@ -19,7 +19,7 @@ from domain.market import Bar, NewsItem
 from domain.ports import Clock
 from domain.records import NS_PER_S, Record, format_ns
 from engine.control import ControlRefused, UnknownSymbol
-from engine.limiter import Limiter, Priority, Ticket, WakeReason, fresher
+from engine.deciding.limiter import Limiter, Priority, Ticket, WakeReason, fresher
 
 WAKE_BAND = "wake"
 EXIT_BAND = "near_exit"

@@ -9,7 +9,7 @@ from domain.limits import Limits
 from domain.market import Quote
 from domain.records import NS_PER_S
 from engine.clock import ManualClock
-from engine.quotes import FreshQuotes
+from engine.watching.quotes import FreshQuotes
 
 NOW = 1_791_468_000 * NS_PER_S
 

@@ -10,8 +10,8 @@ from domain.market import Quote
 from domain.orders import Leg, Side, TimeInForce
 from domain.risk import Denied, Limits
 from engine.control import ProtectedBy
-from engine.orders.exits import Exits
-from engine.orders.keeper import ExitsConfig
+from engine.orders.protection.exits import Exits
+from engine.orders.protection.keeper import ExitsConfig
 from exchange.matching.knobs import FillSize
 
 ROOMY = Limits(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.clock import ManualClock, settle
-from engine.limiter import Limiter, Priority, Ticket, WakeReason, fresher
+from engine.deciding.limiter import Limiter, Priority, Ticket, WakeReason, fresher
 
 OPERATOR, POSITION, WOKEN, SCHEDULED = Priority
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from domain.errors import BudgetSpent
 from domain.ports import Budget
-from engine.budget import BudgetConfig, ModelBudget
 from engine.clock import ManualClock, settle
+from engine.deciding.budget import BudgetConfig, ModelBudget
 
 S = 1_000_000_000
 MIDNIGHT_NS = 19_700 * 86_400 * S

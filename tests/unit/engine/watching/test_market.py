@@ -4,7 +4,7 @@ import asyncio
 
 from domain.errors import FeedRefused
 from engine.clock import LiveClock
-from engine.market import MarketEars, MarketWatch
+from engine.watching.market import MarketEars, MarketWatch
 
 
 class Feed:

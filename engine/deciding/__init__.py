@@ -1,0 +1,1 @@
+"""Decide who runs: due symbols, slots, budgets, and the window a run sees."""
