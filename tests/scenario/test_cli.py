@@ -145,7 +145,7 @@ def test_doctor_says_what_to_do_about_a_wrong_key(run, venue):
 
 
 def record_both(run, venue, folder):
-    """Return a tape that holds both symbols: on a busy machine four seconds may not bring a print."""
+    """Return a tape with prints of both symbols: a busy machine may need more than four seconds."""
     for seconds in ("4", "12", "36"):
         tape = folder / f"{seconds}.tape.zst"
         result = run("record", str(tape), "--seconds", seconds, **at(venue))
