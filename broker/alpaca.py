@@ -16,9 +16,10 @@ from broker.updates import UpdatesConfig, UpdatesLine
 from domain.account import Account, Position
 from domain.errors import BrokerError, BrokerRefused, ConfigError, OrderRejected, OutcomeUnknown
 from domain.market import AssetClass, Instrument
-from domain.orders import AuthorizedOrder, Order, OrderReport, Purpose, to_alpaca
+from domain.orders import Order, OrderReport, Purpose, to_alpaca
 from domain.ports import Clock, OrderUpdate, VenueTime
 from domain.records import format_ns, parse_ns
+from domain.risk import AuthorizedOrder
 
 T = TypeVar("T")
 

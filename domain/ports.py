@@ -23,8 +23,9 @@ from domain.market import (
     Quote,
     SessionPhase,
 )
-from domain.orders import AuthorizedOrder, Order, OrderEvent, OrderReport
+from domain.orders import Order, OrderEvent, OrderReport
 from domain.records import Record
+from domain.risk import AuthorizedOrder
 
 
 class Clock(Protocol):

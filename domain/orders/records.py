@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
-
-import msgspec
 
 from domain.records import Record
 
@@ -287,24 +284,3 @@ class Order(Record, frozen=True):
     def is_working(self) -> bool:
         """Tell whether the order may still fill: it counts as filled in every limit."""
         return not self.state.is_terminal
-
-
-class AuthorizedOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An order that every limit let through; only `domain.risk.authorize` makes one.
-
-    A broker's `submit` takes nothing else, so an unchecked order cannot be sent. `seal` is checked
-    at construction: no other module holds the value. `checks` are the `domain.decisions.Check`
-    rows that let it through, for the journal.
-    """
-
-    request: OrderRequest
-    authorized_at: str
-    seal: object
-    checks: tuple[Any, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse construction anywhere but in `domain.risk`."""
-        from domain.risk import is_seal  # noqa: PLC0415 - the seal lives where it is granted
-
-        if not is_seal(self.seal):
-            raise TypeError("an AuthorizedOrder is made by domain.risk.authorize alone")

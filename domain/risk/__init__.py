@@ -9,13 +9,14 @@ from domain.limits import (
     LimitSpec,
     TradingState,
 )
-from domain.risk.authorize import Denied, authorize, is_seal, preview
+from domain.risk.authorize import AuthorizedOrder, Denied, authorize, preview
 from domain.risk.facts import Facts, facts_of_window
 
 __all__ = [
     "BINDS",
     "DEFAULT_LIMITS",
     "LIMITS_TABLE",
+    "AuthorizedOrder",
     "Code",
     "Denied",
     "Facts",
@@ -24,6 +25,5 @@ __all__ = [
     "TradingState",
     "authorize",
     "facts_of_window",
-    "is_seal",
     "preview",
 ]

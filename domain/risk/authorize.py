@@ -7,7 +7,7 @@ import msgspec
 from domain.account import Ledger
 from domain.decisions import Check
 from domain.limits import Code, Limits
-from domain.orders import AuthorizedOrder, OrderRequest
+from domain.orders import OrderRequest
 from domain.records import Record, format_ns
 from domain.risk.checks import run
 from domain.risk.facts import Facts
@@ -15,9 +15,23 @@ from domain.risk.facts import Facts
 _SEAL = object()
 
 
-def is_seal(seal: object) -> bool:
-    """Tell whether the seal is the one this module grants."""
-    return seal is _SEAL
+class AuthorizedOrder(Record, frozen=True):
+    """An order that every limit let through; only `authorize` below makes one.
+
+    A broker's `submit` takes nothing else, so an unchecked order cannot be sent. `seal` is checked
+    at construction, and no other module holds its value. `checks` are the rows that let the order
+    through, for the journal.
+    """
+
+    request: OrderRequest
+    authorized_at: str
+    seal: object
+    checks: tuple[Check, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse construction anywhere else."""
+        if self.seal is not _SEAL:
+            raise TypeError("an AuthorizedOrder is made by domain.risk.authorize alone")
 
 
 class Denied(Record, frozen=True):

@@ -27,7 +27,6 @@ from domain.errors import (
     RateLimited,
 )
 from domain.orders import (
-    AuthorizedOrder,
     Leg,
     Order,
     OrderEventKind,
@@ -38,7 +37,7 @@ from domain.orders import (
     TimeInForce,
 )
 from domain.records import NS_PER_S, format_ns, parse_ns, plain
-from domain.risk import BINDS, Code, Denied, authorize, preview
+from domain.risk import BINDS, AuthorizedOrder, Code, Denied, authorize, preview
 from engine.orders.book import event_of
 from engine.orders.delivery.cancels import Cancels
 from engine.orders.delivery.lookup import Lookup, Repeated

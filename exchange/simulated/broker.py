@@ -12,10 +12,11 @@ from typing import Any
 from domain.account import Account, Position
 from domain.errors import ConfigError, OutcomeUnknown
 from domain.market import AssetClass, Instrument
-from domain.orders import AuthorizedOrder, Order, OrderReport, to_alpaca
+from domain.orders import Order, OrderReport, to_alpaca
 from domain.ports import Clock, LinkDown, LinkUp, OrderUpdate, VenueTime
 from domain.records import format_ns
 from domain.records import parse_ns as ns_of
+from domain.risk import AuthorizedOrder
 from exchange.clock import VenueClock
 from exchange.errors import VenueRefusal
 from exchange.matching.knobs import Knobs

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import structlog
 
 from domain.errors import JournalError
-from domain.orders import AuthorizedOrder, OrderRequest, Purpose
+from domain.orders import OrderRequest, Purpose
 from domain.ports import Entry, EntryKind
 from domain.records import plain
-from domain.risk import Denied
+from domain.risk import AuthorizedOrder, Denied
 from engine.orders.delivery.seams import GatewaySeams
 
 log = structlog.get_logger(__name__)

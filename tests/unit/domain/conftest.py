@@ -21,7 +21,6 @@ from domain.market import (
     WindowQuote,
 )
 from domain.orders import (
-    AuthorizedOrder,
     Leg,
     Order,
     OrderRequest,
@@ -32,6 +31,7 @@ from domain.orders import (
 )
 from domain.records import NS_PER_S, format_ns, plain
 from domain.risk import (
+    AuthorizedOrder,
     Denied,
     Facts,
     Limits,

@@ -15,7 +15,6 @@ from domain.orders import (
     DECLARED_ABSENT,
     TERMINAL,
     TRANSITIONS,
-    AuthorizedOrder,
     Leg,
     Order,
     OrderEvent,
@@ -380,9 +379,3 @@ def test_event_of_another_order_breaks_the_book():
     other = OrderEvent(kind=OrderEventKind.FILLED, client_order_id="ah-other", ts_event="")
     with pytest.raises(InvariantBroken):
         apply(SENT, other)
-
-
-def test_unchecked_order_cannot_be_written_down():
-    """Only the verdict in `domain.risk` holds the seal."""
-    with pytest.raises(TypeError, match="authorize alone"):
-        AuthorizedOrder(request=REQUEST, authorized_at="", seal=object())

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 import domain
+import domain.orders
 from domain.account import Ledger
 from domain.decisions import Action, Intent, intent_of
 from domain.errors import ConfigError
@@ -22,7 +23,6 @@ from domain.market import (
     WindowPosition,
 )
 from domain.orders import (
-    AuthorizedOrder,
     Leg,
     Order,
     OrderEvent,
@@ -34,6 +34,7 @@ from domain.orders import (
 )
 from domain.records import format_ns, plain
 from domain.risk import (
+    AuthorizedOrder,
     Code,
     Denied,
     Limits,
@@ -283,3 +284,16 @@ def test_no_module_but_the_verdict_holds_the_seal():
         if "_SEAL" in names:
             holders.add(path.relative_to(root).as_posix())
     assert holders == {"risk/authorize.py"}
+
+
+def test_unchecked_order_cannot_be_written_down(gate):
+    """Only `authorize` holds the seal, and it has one home."""
+    with pytest.raises(TypeError, match="authorize alone"):
+        AuthorizedOrder(request=gate.entry, authorized_at="", seal=object())
+    assert not hasattr(domain.orders, "AuthorizedOrder")
+
+
+def test_orders_know_nothing_of_the_verdict_on_them():
+    """The seal once stood among the orders and asked the verdict's module back: a circle."""
+    for module in Path(domain.orders.__file__).parent.glob("*.py"):
+        assert "domain.risk import" not in module.read_text(encoding="utf-8"), module.name

@@ -15,7 +15,6 @@ from domain.market import (
     SessionPhase,
 )
 from domain.orders import (
-    AuthorizedOrder,
     OrderType,
     Purpose,
     TimeInForce,
@@ -23,6 +22,7 @@ from domain.orders import (
 from domain.records import NS_PER_S, format_ns
 from domain.risk import (
     BINDS,
+    AuthorizedOrder,
     Code,
     Denied,
     Limits,
