@@ -97,6 +97,7 @@ class _Builder:
                 recall=outside.journal.reader.orders.find,
                 adopted=self._adopted,
                 alert=self._alert,
+                at=outside.at,
             )
         )
         trades_stocks = any("/" not in symbol for symbol in plan.symbols)
@@ -153,6 +154,7 @@ class _Builder:
                 limits=lambda: plan.limits,
                 clock=outside.clock,
                 spool=outside.journal.spool,
+                at=outside.at,
             )
         )
         self._exits = Exits(

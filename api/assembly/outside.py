@@ -13,6 +13,7 @@ from domain.market import Instrument, Quote
 from domain.ports import Broker, Calendar, Clock, Feed, MarketSink
 from engine.bus import Bus
 from engine.deciding.limiter import Limiter
+from engine.orders.delivery.points import Point, nowhere
 from engine.orders.ownership import Ownership
 from engine.orders.reconcile import Reconciler
 from engine.restart import Remembered
@@ -47,6 +48,7 @@ class Outside:
     remembered: Remembered
     venue: VenueWatch
     account_id: str
+    at: Callable[[Point], None] = nowhere
 
 
 class EngineStanding:

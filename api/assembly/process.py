@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -26,6 +26,7 @@ from engine.clock import LiveClock
 from engine.deciding.budget import ModelBudget
 from engine.deciding.limiter import Limiter
 from engine.guard import Guard
+from engine.orders.delivery.points import Point, nowhere
 from engine.restart import remember
 from engine.watching.market import MarketEars
 from engine.watching.venue import VenueWatch
@@ -63,15 +64,19 @@ class Process:
 
 
 @asynccontextmanager
-async def running(plan: Plan, *, clock: Clock | None = None) -> AsyncIterator[Process]:
+async def running(
+    plan: Plan, *, clock: Clock | None = None, at: Callable[[Point], None] = nowhere
+) -> AsyncIterator[Process]:
     """Bring the bot up and yield it once the venue has said what we hold.
+
+    `at` is called at each step of an order's way out; a proof kills the process there.
 
     Raises `ConfigError`, `JournalError` or `BrokerError`, each of one line, when it cannot come up.
     A guard that fails ends the caller's task with what it failed with.
     """
     clock = clock or LiveClock()
     async with AsyncExitStack() as stack:
-        outside = await _open(plan, clock, stack)
+        outside = replace(await _open(plan, clock, stack), at=at)
         engine = build_engine(plan.engine, outside)
         group = await stack.enter_async_context(asyncio.TaskGroup())
         guarding = group.create_task(engine.guard.run(), name="guard")

@@ -32,6 +32,7 @@ from domain.records import NS_PER_S, Record, format_ns, parse_ns, plain
 from engine.clock import woken_within
 from engine.orders.book import OrderBook
 from engine.orders.delivery.missing import Missing
+from engine.orders.delivery.points import Point, nowhere
 from engine.orders.family import ours_from
 from engine.orders.ownership import Finding, Ownership
 
@@ -97,6 +98,7 @@ class ReconcilerSeams:
     """Hear of a position taken over, with the journaled origin it is now named after."""
     alert: Callable[[str, str, str], None]
     """Hear (code, message, symbol)."""
+    at: Callable[[Point], None] = nowhere
 
 
 class Reconciler:
@@ -182,7 +184,9 @@ class Reconciler:
     def _take(self, update: OrderEvent | LinkUp | LinkDown) -> None:
         match update:
             case OrderEvent():
+                self._seams.at(Point.HEARD)
                 self._book.apply(update)
+                self._seams.at(Point.APPLIED)
             case LinkUp():
                 self.is_link_up = True
                 self._is_clean = False

@@ -6,12 +6,17 @@ from enum import StrEnum
 
 
 class Point(StrEnum):
-    """A step that an order has just made; a crash between two must lose and double nothing."""
+    """A step that an order has just made; a crash between two must lose and double nothing.
+
+    The first is step 8 of a tick's life, the second step 9, the next two step 10; an event of the
+    order stream is heard and applied in step 11.
+    """
 
     AUTHORIZED = "authorized"
     WRITTEN_AHEAD = "written_ahead"
     SENDING = "sending"
     ANSWERED = "answered"
+    HEARD = "heard"
     APPLIED = "applied"
 
 
