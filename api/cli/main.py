@@ -201,3 +201,21 @@ def report(
     from api.cli.report import run_report
 
     run_report(as_json=as_json)
+
+
+@app.command()
+def prove(
+    only: Annotated[list[str] | None, typer.Option(help="Run this campaign; repeat.")] = None,
+    seed: Annotated[int, typer.Option(help="Draws the cases: the same seed, the same ones.")] = 1,
+    to: Annotated[Path | None, typer.Option(help="Keep the results in this page (.md).")] = None,
+    *,
+    short: Annotated[bool, typer.Option("--short", help="The form for CI: minutes.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+) -> None:
+    """Attack a bot of real parts: crashes, faults, hostile text, garbage, load."""
+    from api.cli.prove import Asked, prove
+    from api.proving.campaign import Scale
+
+    scale = Scale(is_short=short, seed=seed)
+    if not prove(Asked(scale=scale, only=tuple(only or ()), to=to, is_json=as_json)):
+        raise typer.Exit(Exit.FINDING)

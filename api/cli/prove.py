@@ -1,0 +1,144 @@
+"""Run the campaigns and print what they found."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from api.proving.all import campaigns
+from api.proving.campaign import Campaign, Result, Scale, Tell
+from api.proving.report import Run, keep
+from domain.errors import AutoHedgeError, ConfigError
+from domain.records import Record
+
+_DEADLINE_S = {True: 300.0, False: 4 * 3600.0}
+"""How long one campaign may take, by whether it is the short form: one that hangs is a finding."""
+
+
+class Asked(Record, frozen=True):
+    """What the command line asked for."""
+
+    scale: Scale
+    only: tuple[str, ...]
+    to: Path | None
+    is_json: bool
+
+
+def prove(asked: Asked) -> bool:
+    """Run the campaigns, print and keep the results; return whether everything held."""
+    chosen = _chosen(asked.only)
+    out = Console(highlight=False)
+    runs = []
+    for campaign in chosen:
+        run = _run_one(campaign, asked.scale, Console(stderr=True))
+        runs.append(run)
+        if not asked.is_json:
+            _show(run, out)
+        if asked.to is not None:
+            keep(asked.to, [run], campaigns())
+    if asked.is_json:
+        out.print_json(msgspec.json.encode(runs).decode())
+    return all(run.result.is_met for run in runs)
+
+
+def _chosen(only: Sequence[str]) -> tuple[Campaign, ...]:
+    known = {campaign.name: campaign for campaign in campaigns()}
+    unknown = [name for name in only if name not in known]
+    if unknown:
+        raise ConfigError(
+            f"There is no campaign {unknown[0]!r}.", remedy=f"Choose of {', '.join(known)}."
+        )
+    return tuple(known[name] for name in only) or tuple(known.values())
+
+
+def _run_one(campaign: Campaign, scale: Scale, shown: Console) -> Run:
+    began, date = time.monotonic(), datetime.now(UTC)
+    with _progress(shown) as progress:
+        task = progress.add_task(campaign.name, total=None)
+        result = asyncio.run(
+            _bounded(
+                campaign,
+                scale,
+                lambda done, of: progress.update(task, completed=done, total=of),
+            )
+        )
+    return Run(
+        name=campaign.name,
+        title=campaign.title,
+        form="short" if scale.is_short else "long",
+        seed=scale.seed,
+        date=f"{date:%Y-%m-%d %H:%M} UTC",
+        commit=_commit(),
+        machine=f"{os.cpu_count()} cores, Python {platform.python_version()}",
+        seconds=round(time.monotonic() - began, 1),
+        result=result,
+    )
+
+
+async def _bounded(campaign: Campaign, scale: Scale, tell: Tell) -> Result:
+    """Run a campaign; one that fails to run or to end is a finding of its own."""
+    deadline_s = _DEADLINE_S[scale.is_short]
+    try:
+        async with asyncio.timeout(deadline_s):
+            return await campaign.run(scale, tell)
+    except TimeoutError:
+        return Result(cases=0, breaches=(f"The campaign did not end within {deadline_s:g} s.",))
+    except (AutoHedgeError, AssertionError) as error:
+        return Result(cases=0, breaches=(f"The campaign could not run: {error}",))
+
+
+def _progress(shown: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=shown,
+        transient=True,
+    )
+
+
+def _show(run: Run, out: Console) -> None:
+    result = run.result
+    verdict = "[green]held[/]" if result.is_met else "[red]FAILED[/]"
+    out.print(f"[bold]{run.name}[/]: {verdict}, {result.cases:,} cases in {run.seconds:,.0f} s")
+    for bar in result.bars:
+        mark = "[green]met[/]" if bar.is_met else "[red]missed[/]"
+        out.print(f"  {bar.what}: {bar.measured} (bar: {bar.bar}) {mark}")
+    for breach in result.breaches:
+        out.print(f"  breach: {breach}", style="red", markup=False)
+    for each in result.tables:
+        table = Table(*each.columns, title=each.title, title_justify="left")
+        for row in each.rows:
+            table.add_row(*row)
+        out.print(table)
+
+
+def _commit() -> str:
+    """Return the commit that runs, or the version where there is no repository."""
+    here = Path(__file__).parent
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        asked = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)  # noqa: S603 - a literal command
+    except (OSError, subprocess.CalledProcessError):
+        return "not a repository"
+    return asked.stdout.strip()
