@@ -20,14 +20,9 @@ from domain.ports import Entry, EntryKind
 from journal import schema
 from journal.anchors import Anchor, AnchorFile
 from journal.chain import GENESIS, Head, Sealed, link, seal
-from journal.database import (
-    Address,
-    FileLock,
-    JournalConfig,
-    LoopRunner,
-    ThreadRunner,
-    readable_errors,
-)
+from journal.connections.errors import readable_errors
+from journal.connections.runners import FileLock, open_runner
+from journal.database import Address, JournalConfig
 from journal.migrate import bring_up_to_date
 from journal.projections.rows import At, project
 from journal.projections.statements import Batch, Statements, Write, statements_for
@@ -59,7 +54,7 @@ class Store:
     def __init__(self, address: Address, config: JournalConfig) -> None:
         self._address = address
         self._config = config
-        self._runner = (LoopRunner if address.is_async else ThreadRunner)(address, config)
+        self._runner = open_runner(address, config, is_owner=True)
         self._anchors = AnchorFile(config.anchor_path)
         self._lock = FileLock(address.beside(".lock")) if address.path else None
         self._statements: Statements = {}

@@ -17,7 +17,9 @@ from domain.ports import EntryKind
 from domain.records import Record
 from journal import schema
 from journal.chain import Content
-from journal.database import JournalConfig, address_of, readable_errors, reader_engine
+from journal.connections.engines import reader_engine
+from journal.connections.errors import readable_errors
+from journal.database import JournalConfig, address_of
 from journal.migrate import require_current
 
 T = TypeVar("T")
@@ -47,7 +49,7 @@ class Queries:
 
     def __init__(self, config: JournalConfig) -> None:
         self._address = address_of(config.url)
-        self._engine = reader_engine(self._address)
+        self._engine = reader_engine(self._address, config)
         self._is_checked = False
         self._running: set[asyncio.Future[Any]] = set()
 
