@@ -1,127 +1,24 @@
-"""Name every limit once: its setting, unit, default, range and code, and the codes of denials.
+"""Say of every limit its setting, unit, default, range and code: one row each.
 
-`LIMITS_TABLE` is the one table that settings, documentation and tests are made from. The defaults
-are those of a careful stranger with a small account.
+Settings, documentation and tests are made from `LIMITS_TABLE`; a field of `Limits` without a row
+fails a test.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import StrEnum
 
-from domain.orders import Purpose
-from domain.records import NS_PER_S, Record
-
-
-class TradingState(StrEnum):
-    """Whether orders may open: losses and faults only lower it, only a person raises it."""
-
-    HALTED = "halted"
-    REDUCING = "reducing"
-    ACTIVE = "active"
-
-
-class Code(StrEnum):
-    """Why we deny an order: stable names, shown to people and kept in the journal."""
-
-    TRADING_HALTED = "TRADING_HALTED"
-    REDUCE_ONLY = "REDUCE_ONLY"
-    NOT_RECONCILED = "NOT_RECONCILED"
-    JOURNAL_DOWN = "JOURNAL_DOWN"
-    FEED_STALE = "FEED_STALE"
-    MARKET_CLOSED = "MARKET_CLOSED"
-    SYMBOL_NOT_ALLOWED = "SYMBOL_NOT_ALLOWED"
-    ASSET_NOT_TRADABLE = "ASSET_NOT_TRADABLE"
-    PRECISION = "PRECISION"
-    CROSSES_ZERO = "CROSSES_ZERO"
-    QUOTE_MISSING = "QUOTE_MISSING"
-    QUOTE_STALE = "QUOTE_STALE"
-    SPREAD_TOO_WIDE = "SPREAD_TOO_WIDE"
-    CLOCK_SKEW = "CLOCK_SKEW"
-    DECISION_STALE = "DECISION_STALE"
-    PRICE_MOVED = "PRICE_MOVED"
-    PRICE_OUTSIDE_COLLAR = "PRICE_OUTSIDE_COLLAR"
-    ACCOUNT_STALE = "ACCOUNT_STALE"
-    FOREIGN_POSITION = "FOREIGN_POSITION"
-    DUPLICATE_ORDER = "DUPLICATE_ORDER"
-    SHORT_NOT_ALLOWED = "SHORT_NOT_ALLOWED"
-    STOP_ON_WRONG_SIDE = "STOP_ON_WRONG_SIDE"
-    STOP_DISTANCE = "STOP_DISTANCE"
-    REWARD_TOO_SMALL = "REWARD_TOO_SMALL"
-    DAILY_LOSS_REACHED = "DAILY_LOSS_REACHED"
-    DRAWDOWN_REACHED = "DRAWDOWN_REACHED"
-    NOTIONAL_BELOW_MIN = "NOTIONAL_BELOW_MIN"
-    NOTIONAL_EXCEEDS_MAX = "NOTIONAL_EXCEEDS_MAX"
-    RISK_EXCEEDS_MAX = "RISK_EXCEEDS_MAX"
-    POSITION_LIMIT_EXCEEDED = "POSITION_LIMIT_EXCEEDED"
-    EXPOSURE_LIMIT_EXCEEDED = "EXPOSURE_LIMIT_EXCEEDED"
-    BUYING_POWER_EXCEEDED = "BUYING_POWER_EXCEEDED"
-    OPEN_ORDERS_LIMIT = "OPEN_ORDERS_LIMIT"
-    ORDER_RATE_EXCEEDED = "ORDER_RATE_EXCEEDED"
-
-
-_ALWAYS = frozenset({Code.PRECISION, Code.ASSET_NOT_TRADABLE, Code.CROSSES_ZERO})
-
-BINDS: dict[Purpose, frozenset[Code]] = {
-    Purpose.ENTRY: frozenset(Code) - {Code.CROSSES_ZERO},
-    Purpose.REDUCE: frozenset(
-        {
-            Code.TRADING_HALTED,
-            Code.NOT_RECONCILED,
-            Code.JOURNAL_DOWN,
-            Code.FEED_STALE,
-            Code.ASSET_NOT_TRADABLE,
-            Code.PRECISION,
-            Code.CROSSES_ZERO,
-            Code.QUOTE_MISSING,
-            Code.QUOTE_STALE,
-            Code.DECISION_STALE,
-            Code.PRICE_OUTSIDE_COLLAR,
-        }
-    ),
-    Purpose.PROTECT: _ALWAYS,
-    Purpose.FLATTEN: _ALWAYS,
-}
-"""Which codes bind which purpose. An entry never meets a position (`DUPLICATE_ORDER`), so crossing
-zero is a question for the others alone."""
-
-
-class Limits(Record, frozen=True):
-    """Everything no model can move. Amounts in dollars, fractions of 1, ages in seconds."""
-
-    max_order_amount: Decimal = Decimal("100.0")
-    max_position_fraction: float = 0.10
-    max_exposure_fraction: float = 0.50
-    max_buying_power_fraction: float = 0.95
-    max_risk_per_trade: float = 0.01
-    min_reward_risk: float = 1.0
-    stop_min_atr: float = 0.5
-    stop_max_atr: float = 5.0
-    stop_default_atr: float = 2.0
-    target_default_reward_risk: float = 2.0
-    max_open_orders: int = 5
-    max_orders_per_minute: int = 10
-    max_daily_loss: float = 0.03
-    max_drawdown: float = 0.10
-    allow_short: bool = False
-    max_spread_bps: float = 50.0
-    collar_bps: float = 50.0
-    max_price_move_bps: float = 50.0
-    quote_max_age_s: float = 10.0
-    decision_max_age_s: float = 60.0
-    account_max_age_s: float = 60.0
-    max_skew_s: float = 2.0
-    open_delay_s: float = 300.0
-    close_cutoff_s: float = 600.0
-    entry_ttl_s: float = 30.0
-    unknown_window_s: float = 30.0
+from domain.limits.codes import Code, Trip
+from domain.limits.values import DEFAULT_LIMITS
+from domain.records import Record
 
 
 class LimitSpec(Record, frozen=True):
     """One row of the table: a field of `Limits` as a setting a person may change.
 
-    `code` is the denial it leads to, none where it shapes orders instead of refusing them.
-    `minimum` and `maximum` are the values the setting may hold, both included.
+    `code` is the denial it leads to, none where it refuses nothing; `trip` is the code under which
+    it lowers trading. A limit with neither shapes orders. `minimum` and `maximum` are the values
+    the setting may hold, both included.
     """
 
     field: str
@@ -130,6 +27,7 @@ class LimitSpec(Record, frozen=True):
     minimum: float
     maximum: float
     doc: str
+    trip: Trip | None = None
 
     @property
     def setting(self) -> str:
@@ -143,11 +41,21 @@ class LimitSpec(Record, frozen=True):
         return value
 
 
-DEFAULT_LIMITS = Limits()
+_TRIPS = {trip.value: trip for trip in Trip}
+"""A loss that is reached both denies and lowers, under one name."""
 
 
 def _row(field: str, unit: str, code: Code | None, low: float, high: float, doc: str) -> LimitSpec:
-    return LimitSpec(field=field, unit=unit, code=code, minimum=low, maximum=high, doc=doc)
+    trip = None if code is None else _TRIPS.get(code.value)
+    return LimitSpec(
+        field=field, unit=unit, code=code, minimum=low, maximum=high, doc=doc, trip=trip
+    )
+
+
+def _wire(field: str, unit: str, trip: Trip, low: float, high: float, doc: str) -> LimitSpec:
+    return LimitSpec(
+        field=field, unit=unit, code=None, minimum=low, maximum=high, doc=doc, trip=trip
+    )
 
 
 _C = Code
@@ -266,9 +174,68 @@ LIMITS_TABLE: tuple[LimitSpec, ...] = (
         3600,
         "How long an order of unknown outcome is looked up before it is declared absent.",
     ),
+    _wire(
+        "max_consecutive_losses",
+        "trades",
+        Trip.CONSECUTIVE_LOSSES,
+        0,
+        1e4,
+        "Closed trades in a row that lose before opening ends until a person resumes; 0: off.",
+    ),
+    _wire(
+        "max_consecutive_denials",
+        "orders",
+        Trip.CONSECUTIVE_DENIALS,
+        0,
+        1e4,
+        "Entries in a row that our limits refuse for what they ask before opening ends; 0: off.",
+    ),
+    _wire(
+        "max_consecutive_rejections",
+        "orders",
+        Trip.CONSECUTIVE_REJECTIONS,
+        0,
+        1e4,
+        "Orders in a row that the venue rejects before opening ends; 0: off.",
+    ),
+    _wire(
+        "max_one_way_fills",
+        "orders",
+        Trip.ONE_WAY_FILLS,
+        0,
+        1e4,
+        "Entries filled on one side, without an exit between, that halt trading; 0: off.",
+    ),
+    _wire(
+        "one_way_window_s",
+        "s",
+        Trip.ONE_WAY_FILLS,
+        1,
+        _DAY,
+        "Time within which fills that go one way are counted.",
+    ),
+    _wire(
+        "max_link_losses",
+        "losses",
+        Trip.LINK_UNSTABLE,
+        0,
+        1e4,
+        "Times one stream may be lost before opening ends until a person resumes; 0: off.",
+    ),
+    _wire(
+        "link_loss_window_s",
+        "s",
+        Trip.LINK_UNSTABLE,
+        1,
+        _DAY,
+        "Time within which losses of a stream are counted.",
+    ),
+    _wire(
+        "max_skew_duration_s",
+        "s",
+        Trip.CLOCK_UNSTABLE,
+        0,
+        _DAY,
+        "How long the clock may differ by more than MAX_SKEW_S before opening ends; 0: off.",
+    ),
 )
-
-
-def seconds(value_s: float) -> int:
-    """Turn a limit in seconds into nanoseconds."""
-    return int(value_s * NS_PER_S)
