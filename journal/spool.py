@@ -44,6 +44,7 @@ class Spool:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._own: set[str] = set()
 
     def reserve(self) -> None:
         """Create the file and take its room on the disk; raises `JournalError`."""
@@ -55,10 +56,24 @@ class Spool:
 
     def append(self, entries: Sequence[Entry], ts: int) -> None:
         """Write and sync entries; raises `JournalError` when even this disk fails."""
-        lines = b"".join(_line(entry, ts) for entry in entries)
+        named = {uuid.uuid4().hex: entry for entry in entries}
+        lines = b"".join(_line(name, entry, ts) for name, entry in named.items())
         with self._locked() as fd:
             _write_all(fd, lines, len(_content(fd)))
             os.fsync(fd)
+        self._own |= named.keys()
+
+    def is_own(self, line_id: str) -> bool:
+        """Tell whether this process wrote the line."""
+        return line_id in self._own
+
+    def has_lines(self) -> bool:
+        """Tell, cheaply, whether anything waits to be journaled."""
+        try:
+            with self.path.open("rb") as file:
+                return file.read(1) not in {b"", b"\0"}
+        except OSError:
+            return False
 
     def read(self) -> tuple[list[SpooledEntry], int]:
         """Return the entries that wait, oldest first, and how many bytes they take."""
@@ -77,6 +92,7 @@ class Spool:
             if len(_content(fd)) == size:
                 _write_all(fd, bytes(size), 0)
                 os.fsync(fd)
+                self._own.clear()
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[int]:
@@ -95,8 +111,7 @@ class Spool:
             ) from error
 
 
-def _line(entry: Entry, ts: int) -> bytes:
-    name = uuid.uuid4().hex
+def _line(name: str, entry: Entry, ts: int) -> bytes:
     line = {"id": name, "ts": ts, "kind": entry.kind, "ref": entry.ref, "body": entry.body}
     return canonical(line) + b"\n"
 

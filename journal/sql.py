@@ -14,7 +14,7 @@ from journal.database import JournalConfig, address_of
 from journal.reads.reader import Reader
 from journal.spool import Spool
 from journal.store import Store
-from journal.writer import OnChange, Writer, sealed_request
+from journal.writer import Listeners, OnChange, OnOthers, Writer, sealed_request
 
 
 class JournalStatus(Record, frozen=True):
@@ -36,15 +36,19 @@ class SqlJournal:
     """
 
     def __init__(
-        self, config: JournalConfig, clock: Clock, *, on_change: OnChange | None = None
+        self,
+        config: JournalConfig,
+        clock: Clock,
+        *,
+        on_change: OnChange = lambda _failure: None,
+        on_others: OnOthers | None = None,
     ) -> None:
         address = address_of(config.url)
         self._clock = clock
         self._spool = Spool(config.spool_path)
         self._store = Store(address, config)
-        self._writer = Writer(
-            self._store, self._spool, clock, config, on_change or (lambda _failure: None)
-        )
+        listeners = Listeners(on_change=on_change, on_others=on_others)
+        self._writer = Writer(self._store, self._spool, clock, config, listeners)
         self.reader = Reader(config)
 
     async def open(self) -> None:
@@ -79,6 +83,14 @@ class SqlJournal:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
+
+    def hear_others(self, listener: OnOthers) -> None:
+        """Tell `listener` what other processes append, from the journal's opening on.
+
+        Within a second while it is idle; else before any append of ours returns that stands
+        behind it in the chain.
+        """
+        self._writer.hear_others(listener)
 
     @property
     def is_up(self) -> bool:

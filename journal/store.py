@@ -1,7 +1,9 @@
 """Write batches of entries: the chain, its projections and its contents in one transaction.
 
 The store remembers the end of the chain. After any failure it forgets it and reads it again, so
-that what was or was not committed is the database's word alone.
+that what was or was not committed is the database's word alone. An entry's number is its key:
+whoever appends at the same time (`journal.aside`) takes it first or fails, reads the end again and
+goes on after it, so that the chain never forks and needs no lock.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import msgspec
 import sqlalchemy as sa
 import structlog
 import zstandard
+from sqlalchemy.exc import IntegrityError
 
 from domain.errors import JournalError
 from domain.ports import Entry, EntryKind
@@ -23,7 +26,7 @@ from journal.chain import GENESIS, Head, Sealed, link, seal
 from journal.connections.errors import readable_errors
 from journal.connections.runners import FileLock, open_runner
 from journal.database import Address, JournalConfig
-from journal.migrate import bring_up_to_date
+from journal.migrate import bring_up_to_date, require_current
 from journal.projections.rows import At, project
 from journal.projections.statements import Batch, Statements, Write, statements_for
 
@@ -46,20 +49,38 @@ class _Written(msgspec.Struct, frozen=True, kw_only=True):
     head: Head
     results: list[int | None]
     anchor: Anchor | None
+    others: tuple[Entry, ...]
+
+
+class _Overtaken(Exception):
+    """Another process took the next place in the chain."""
+
+
+_RACES = 10
+"""How often a batch may lose its place before something else must be wrong."""
+
+_TAKE_TURN = "LOCK TABLE entries IN EXCLUSIVE MODE"
+"""A server queues who waits for it: a slow process is not overtaken for ever. SQLite needs none:
+its transactions begin as writers."""
+
+_OTHERS_LIMIT = 1_000
 
 
 class Store:
     """Own the one writing connection and the end of the chain."""
 
-    def __init__(self, address: Address, config: JournalConfig) -> None:
+    def __init__(self, address: Address, config: JournalConfig, *, is_owner: bool = True) -> None:
         self._address = address
         self._config = config
-        self._runner = open_runner(address, config, is_owner=True)
+        self._is_owner = is_owner
+        self._runner = open_runner(address, config, is_owner=is_owner)
         self._anchors = AnchorFile(config.anchor_path)
-        self._lock = FileLock(address.beside(".lock")) if address.path else None
+        self._lock = FileLock(address.beside(".lock")) if address.path and is_owner else None
         self._statements: Statements = {}
         self._compressor = zstandard.ZstdCompressor(level=2)
         self._head: Head | None = None
+        self._attempt = Head()
+        self._others: list[Entry] = []
         self._acknowledged = 0
         self._anchored = 0
 
@@ -69,29 +90,56 @@ class Store:
         return self._acknowledged
 
     async def open(self) -> None:
-        """Lock, migrate, and check the chain's end against its anchors; raises `JournalError`."""
+        """Lock, migrate, and check the chain's end against its anchors; raises `JournalError`.
+
+        Who is not the owner only joins: the journal must be there, in this version's schema.
+        """
         if self._lock:
             with readable_errors(self._address.shown):
                 self._lock.take()
         try:
-            self._head = await self._runner.run(self._prepare)
+            self._head = await self._runner.run(self._prepare if self._is_owner else self._join)
         except JournalError:
             await self._release()
             raise
         self._acknowledged = self._head.seq
+        if not self._is_owner:
+            self._head = None
 
     async def commit(self, requests: Sequence[Request]) -> list[int | None]:
         """Write requests in order; returns each one's last seq, none where it lost its race.
 
         Raises `JournalError`; then nothing of it counts.
         """
-        head, self._head = self._head, None
-        written = await self._runner.run(partial(self._write, requests, head))
-        self._head = written.head
+        for _ in range(_RACES):
+            head, self._head = self._head, None
+            try:
+                written = await self._runner.run(partial(self._write, requests, head))
+            except _Overtaken:
+                continue
+            self._take_over(written)
+            if written.anchor:
+                await self._anchor(written.anchor)
+            return written.results
+        raise JournalError(
+            "The journal's next entry was taken again and again.",
+            remedy="Look for another process that writes it.",
+            code="JOURNAL_REFUSED",
+        )
+
+    async def look(self) -> None:
+        """See what other processes appended; raises `JournalError`, which finds a lost database."""
+        self._take_over(await self._runner.run(partial(self._write, (), None)))
+
+    def take_others(self) -> tuple[Entry, ...]:
+        """Return, once, what other processes appended since this one opened the journal."""
+        others, self._others = tuple(self._others), []
+        return others
+
+    def _take_over(self, written: _Written) -> None:
+        self._head = self._attempt = written.head
         self._acknowledged = written.head.seq
-        if written.anchor:
-            await self._anchor(written.anchor)
-        return written.results
+        self._others += written.others
 
     async def reconnect(self) -> None:
         """Drop the connection; the next commit opens another and reads the chain's end."""
@@ -101,7 +149,7 @@ class Store:
     async def close(self, ts: int) -> None:
         """Anchor the end of the chain and let go of everything."""
         try:
-            if self._head and self._head.seq > self._anchored:
+            if self._is_owner and self._head and self._head.seq > self._anchored:
                 anchored = await self._runner.run(partial(self._close_chain, self._head, ts))
                 await self._anchor(anchored)
         finally:
@@ -122,10 +170,27 @@ class Store:
             _hold_to(connection, anchor, self._anchors)
         return head
 
+    def _join(self, connection: sa.Connection) -> Head:
+        require_current(connection, self._address.shown)
+        self._statements = statements_for(connection.dialect)
+        return _read_head(connection)
+
     def _write(
         self, requests: Sequence[Request], head: Head | None, connection: sa.Connection
     ) -> _Written:
-        head = head or self._reread(connection)
+        try:
+            return self._write_all(requests, head, connection)
+        except IntegrityError as error:
+            raise _Overtaken from error
+
+    def _write_all(
+        self, requests: Sequence[Request], head: Head | None, connection: sa.Connection
+    ) -> _Written:
+        others: tuple[Entry, ...] = ()
+        if head is None:
+            if requests and self._address.path is None:
+                connection.exec_driver_sql(_TAKE_TURN)
+            head, others = self._reread(connection)
         batch = Batch(self._statements)
         results: list[int | None] = []
         for request in requests:
@@ -138,10 +203,12 @@ class Store:
                 head = self._add(batch, head, sealed)
             results.append(head.seq)
         anchor = None
-        if head.seq - self._anchored >= self._config.anchor_every:
+        is_due = head.seq - self._anchored >= self._config.anchor_every
+        if requests and self._is_owner and is_due:
             head, anchor = self._add_anchor(batch, head, requests[-1].items[-1].ts)
+        self._attempt = head
         batch.flush(connection)
-        return _Written(head=head, results=results, anchor=anchor)
+        return _Written(head=head, results=results, anchor=anchor, others=others)
 
     def _new_items(
         self, connection: sa.Connection, request: Request, batch: Batch
@@ -192,14 +259,19 @@ class Store:
         batch.flush(connection)
         return anchor
 
-    def _reread(self, connection: sa.Connection) -> Head:
+    def _reread(self, connection: sa.Connection) -> tuple[Head, tuple[Entry, ...]]:
+        """Read the chain's end, and what others put there since our last commit."""
         head = _read_head(connection)
         if head.seq < self._acknowledged:
             raise JournalError(
                 f"The journal ends at entry {head.seq}, but {self._acknowledged} was committed.",
                 remedy="Stop the bot and restore the database.",
             )
-        return head
+        if head.seq == self._acknowledged:
+            return head, ()
+        attempt = self._attempt
+        is_ours = attempt.seq > self._acknowledged and _is_there(connection, attempt)
+        return head, _entries_after(connection, attempt.seq if is_ours else self._acknowledged)
 
     async def _anchor(self, anchor: Anchor) -> None:
         """Write the anchor's file; when it cannot be, the next one follows after as many more."""
@@ -215,6 +287,22 @@ def _read_head(connection: sa.Connection) -> Head:
     query = sa.select(table.c.seq, table.c.hash).order_by(table.c.seq.desc()).limit(1)
     row = connection.execute(query).first()
     return Head(row.seq, bytes(row.hash)) if row else Head(0, GENESIS)
+
+
+def _is_there(connection: sa.Connection, head: Head) -> bool:
+    """Tell whether a commit whose outcome we were never told went through after all."""
+    table = schema.entries
+    found = connection.scalar(sa.select(table.c.hash).where(table.c.seq == head.seq))
+    return found is not None and bytes(found) == head.hash
+
+
+def _entries_after(connection: sa.Connection, seq: int) -> tuple[Entry, ...]:
+    table = schema.entries
+    query = sa.select(table).where(table.c.seq > seq).order_by(table.c.seq).limit(_OTHERS_LIMIT)
+    return tuple(
+        Entry(kind=EntryKind(row.kind), ref=row.ref, body=msgspec.json.decode(row.body))
+        for row in connection.execute(query)
+    )
 
 
 def _hold_to(connection: sa.Connection, anchor: Anchor, anchors: AnchorFile) -> None:

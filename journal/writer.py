@@ -8,6 +8,7 @@ fails every waiter is told, and the writer tries on its own until the disk is ba
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter, deque
 from collections.abc import Callable
 
@@ -15,6 +16,7 @@ import structlog
 
 from domain.errors import InvariantBroken, JournalError
 from domain.ports import Clock, Entry, EntryKind
+from domain.records import Record
 from journal.chain import seal
 from journal.database import JournalConfig
 from journal.spool import Spool
@@ -24,6 +26,20 @@ log = structlog.get_logger(__name__)
 
 OnChange = Callable[[JournalError | None], None]
 """Called on the event loop with why the journal went down, or none when it is back."""
+
+OnOthers = Callable[[tuple[Entry, ...]], None]
+"""Called on the event loop with what another process appended or spooled, oldest first.
+
+A commit that meets such entries tells of them before it answers its own callers, so that an
+order's write-ahead never returns while a halt that stands before it in the chain is unknown.
+"""
+
+
+class Listeners(Record, frozen=True):
+    """Who is told of what the writer finds; others' entries are kept until somebody listens."""
+
+    on_change: OnChange = lambda _failure: None
+    on_others: OnOthers | None = None
 
 
 class _Waiting:
@@ -41,19 +57,27 @@ class Writer:
     """Be the one task that commits; every method is for the event loop's own thread."""
 
     def __init__(
-        self, store: Store, spool: Spool, clock: Clock, config: JournalConfig, on_change: OnChange
+        self,
+        store: Store,
+        spool: Spool,
+        clock: Clock,
+        config: JournalConfig,
+        listeners: Listeners,
     ) -> None:
         self._store = store
         self._spool = spool
         self._clock = clock
         self._config = config
-        self._on_change = on_change
+        self._on_change = listeners.on_change
+        self._on_others = listeners.on_others
+        self._others: list[Entry] = []
         self._queue: deque[_Waiting] = deque()
         self._in_flight: list[_Waiting] = []
         self._queued_entries = 0
         self._queued_bytes = 0
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
+        self._look_at = 0.0
         self._task: asyncio.Task[None] | None = None
         self._failure: JournalError | None = _closed()
         self._is_closing = False
@@ -74,6 +98,7 @@ class Writer:
         """Write what the spool holds, then serve; raises `JournalError`."""
         await self._replay_spool()
         self._failure = None
+        self._look_at = asyncio.get_running_loop().time() + self._config.look_every_s
         self._task = asyncio.create_task(self._run(), name="journal")
 
     async def append(self, request: Request) -> int | None:
@@ -119,14 +144,20 @@ class Writer:
         try:
             while not (self._is_closing and not self._queue):
                 await self._work()
-                if not await self._commit_group() and not await self._recover():
+                is_well = await self._commit_group() and await self._look_when_due()
+                if not is_well and not await self._recover():
                     return
         finally:
             self._end()
 
     async def _work(self) -> None:
-        """Wait until an append arrives, the oldest trace has waited long enough, or all ends."""
-        await self._wake.wait()
+        """Wait until an append arrives, the oldest trace has waited long enough, or all ends.
+
+        Ends too when it is time to look for what others wrote.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(self._look_at):
+                await self._wake.wait()
         self._wake.clear()
         if self._timer is not None:
             self._timer.cancel()
@@ -144,12 +175,39 @@ class Writer:
             return False
         self._in_flight = []
         self.commits += 1
+        self._tell_of_others()
         for waiting, result in zip(group, results, strict=True):
             if waiting.future is not None and not waiting.future.done():
                 waiting.future.set_result(result)
         if self._queue:
             self._wake.set()
         return True
+
+    async def _look_when_due(self) -> bool:
+        """See what other processes appended or spooled; false when the database is not there."""
+        if self._is_closing or asyncio.get_running_loop().time() < self._look_at:
+            return True
+        try:
+            await self._store.look()
+            self._tell_of_others()
+            if self._spool.has_lines():
+                await self._replay_spool()
+        except JournalError as error:
+            self._fail(error)
+            return False
+        self._look_at = asyncio.get_running_loop().time() + self._config.look_every_s
+        return True
+
+    def hear_others(self, listener: OnOthers) -> None:
+        """Tell `listener` of what other processes append, and at once of what they did so far."""
+        self._on_others = listener
+        self._tell_of_others()
+
+    def _tell_of_others(self) -> None:
+        self._others += self._store.take_others()
+        if self._others and self._on_others is not None:
+            others, self._others = tuple(self._others), []
+            self._on_others(others)
 
     def _take(self) -> list[_Waiting]:
         """Take the next group, leaving out those whose caller has given up."""
@@ -213,6 +271,7 @@ class Writer:
         except JournalError as error:
             self._failure = error
             return False
+        self._tell_of_others()
         self._failure = None
         self._wake.set()
         log.info("journal_up")
@@ -243,8 +302,12 @@ class Writer:
             ) from error
         ids = tuple(line.id for line in spooled)
         await self._store.commit([Request(items=items, spool_ids=ids)])
+        others = [line.entry for line in spooled if not self._spool.is_own(line.id)]
         self._spool.clear(size)
         log.info("spool_replayed", entries=len(spooled))
+        if self._task is not None:
+            self._others += others
+            self._tell_of_others()
 
     def _has_room(self, request: Request) -> bool:
         size = sum(sealed.size for sealed in request.items)

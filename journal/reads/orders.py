@@ -190,5 +190,5 @@ def fill_row(row: sa.Row[Any]) -> FillRow:
 
 
 def signed(fill: Fill) -> Decimal:
-    """Return the quantity with the sign of its side."""
-    return fill.quantity if fill.side is Side.BUY else -fill.quantity
+    """Return by how much a fill moved the position, with the sign of its side, net of coin fees."""
+    return fill.change

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from domain.decisions import (
     Action,
@@ -201,25 +197,12 @@ def clock():
     return ManualClock()
 
 
-SERVER = os.environ.get("AUTOHEDGE_TEST_POSTGRESQL", "")
-"""Address of a PostgreSQL server on which tests may make databases."""
-
-
-@pytest.fixture(params=["sqlite", "sqlite+aiosqlite", *(["postgresql"] if SERVER else [])])
-async def database(request, tmp_path):
-    """Give an empty database's address: SQLite by both ways to write it, and a server if named."""
-    if request.param != "postgresql":
-        yield f"{request.param}:///{tmp_path}/journal.sqlite3"
-        return
-    server = create_async_engine(
-        sa.make_url(SERVER).set(drivername="postgresql+asyncpg"), isolation_level="AUTOCOMMIT"
-    )
-    name = f"test_{uuid.uuid4().hex}"
-    async with server.connect() as connection:
-        await connection.execute(sa.text(f"CREATE DATABASE {name}"))
-        yield sa.make_url(SERVER).set(database=name).render_as_string(hide_password=False)
-        await connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
-    await server.dispose()
+@pytest.fixture(params=["sqlite", "sqlite+aiosqlite", "postgresql"])
+def database(request, tmp_path):
+    """Give an empty database's address: SQLite by both ways to write it, and a real server."""
+    if request.param == "postgresql":
+        return request.getfixturevalue("postgresql_url")
+    return f"{request.param}:///{tmp_path}/journal.sqlite3"
 
 
 @pytest.fixture
