@@ -60,7 +60,7 @@ async def remember(orders: OrderReads, states: StateReads, symbols: Iterable[str
 async def _held_by(orders: OrderReads, symbol: str) -> Order | None:
     """Return the entry a position in the symbol came from; none when its fills add up to zero."""
     rows = await orders.fills(symbol=symbol)
-    total = sum((row.fill.quantity * row.fill.side.sign for row in rows), Decimal(0))
+    total = sum((row.fill.change for row in rows), Decimal(0))
     return await orders.last_entry(symbol) if total != 0 else None
 
 

@@ -1,5 +1,6 @@
 """Name what we own and owe, and keep it in memory while orders move."""
 
+from domain.account.fees import FeeSchedule
 from domain.account.ledger import Ledger
 from domain.account.records import (
     Account,
@@ -17,6 +18,7 @@ __all__ = [
     "Account",
     "AccountView",
     "Difference",
+    "FeeSchedule",
     "Ledger",
     "Position",
     "Reservation",

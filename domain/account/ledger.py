@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
+from domain.account.fees import FeeSchedule, fee_of
 from domain.account.holdings import Holdings
 from domain.account.records import (
     ZERO,
@@ -30,8 +31,11 @@ from domain.records import is_readable
 class Ledger:
     """The account as orders, fills and REST say it stands now, in dollars."""
 
-    def __init__(self, known_symbols: Iterable[str] = ()) -> None:
+    def __init__(
+        self, known_symbols: Iterable[str] = (), *, fees: FeeSchedule | None = None
+    ) -> None:
         self._known = tuple(known_symbols)
+        self._schedule = fees or FeeSchedule()
         self._account: Account | None = None
         self._account_ts_ns: int | None = None
         self._holdings = Holdings()
@@ -92,6 +96,12 @@ class Ledger:
         if order.is_working:
             self._orders.follow(order)
 
+    def charged(self, order: Order, fill: Fill) -> Fill:
+        """Return a fill with its fee, before it is applied: the venue tells of none with it."""
+        held = self._holdings.quantity(order.symbol)
+        fee = fee_of(fill, order, held=held, schedule=self._schedule)
+        return msgspec.structs.replace(fill, fee=fee) if fee else fill
+
     def apply(self, before: Order | None, after: Order, fill: Fill | None = None) -> None:
         """Follow an order through the reducer: positions and cash move by what it filled.
 
@@ -102,6 +112,8 @@ class Ledger:
         delta = after.filled_quantity - known
         if delta != 0:
             self._move(after, delta, _price(before, after, fill, delta), fill)
+        elif before is not None:
+            self._flow -= (_cost(after) - _cost(before)) * after.request.side.sign
         self._orders.follow(after)
 
     def correct(
@@ -182,6 +194,11 @@ class Ledger:
             return None
         return self._account.equity + self._flow + self._holdings.value() - self._value_then
 
+    @property
+    def cash(self) -> Decimal | None:
+        """Return the cash moved by fills and their fees since REST said it; none before it did."""
+        return None if self._account is None else self._account.cash + self._flow
+
     def buying_power(self, asset_class: AssetClass) -> Decimal | None:
         """Return the buying power that counts for a class, net of all entries in flight.
 
@@ -228,7 +245,7 @@ class Ledger:
             return None
         return WindowAccount(
             equity=equity,
-            cash=account.cash + self._flow,
+            cash=self.cash or ZERO,
             buying_power=max(ZERO, power),
             day_pnl=day_pnl,
             exposure=self.exposure(),
@@ -259,14 +276,13 @@ class Ledger:
         )
 
     def _move(self, order: Order, delta: Decimal, price: Decimal, fill: Fill | None) -> None:
-        signed = delta * order.request.side.sign
+        signed = delta * order.request.side.sign if fill is None else fill.change
         realized = self._holdings.fill(order.symbol, signed, price, fill)
         if realized is None:
             return
-        fee = ZERO if fill is None else fill.fee
         self.realized_pnl += realized
-        self.fees += fee
-        self._flow -= signed * price + fee
+        self.fees += ZERO if fill is None else fill.fee
+        self._flow += -signed * price if fill is None else fill.cash
         if order.request.purpose is Purpose.ENTRY:
             self._spent += delta * price
 
@@ -284,9 +300,10 @@ def _price(before: Order | None, after: Order, fill: Fill | None, delta: Decimal
     """Price what an order added, or what a bust took back: the change of its cost over quantity."""
     if fill is not None and delta > 0:
         return fill.price
-    then = ZERO
-    if before is not None and before.average_price is not None:
-        then = before.average_price * before.filled_quantity
-    now = (after.average_price or ZERO) * after.filled_quantity
-    implied = (now - then) / delta
+    implied = (_cost(after) - _cost(before)) / delta
     return implied if implied > 0 else after.request.limit_price or after.request.reference_price
+
+
+def _cost(order: Order | None) -> Decimal:
+    """Return what an order's fills came to."""
+    return ZERO if order is None else (order.average_price or ZERO) * order.filled_quantity

@@ -19,7 +19,15 @@ from domain.orders.records import (
     TimeInForce,
     client_order_id,
 )
-from domain.orders.reducer import DECLARED_ABSENT, TRANSITIONS, apply, fill_of, is_absent
+from domain.orders.reducer import (
+    DECLARED_ABSENT,
+    REVISING,
+    TRANSITIONS,
+    apply,
+    fill_of,
+    is_absent,
+    revisions_of,
+)
 from domain.orders.venue import (
     broken_rule,
     entry_terms,
@@ -33,6 +41,7 @@ __all__ = [
     "DECLARED_ABSENT",
     "MAX_CLIENT_ORDER_ID",
     "PURPOSE_OF",
+    "REVISING",
     "TERMINAL",
     "TRANSITIONS",
     "Fill",
@@ -56,6 +65,7 @@ __all__ = [
     "from_venue_status",
     "is_absent",
     "is_whole",
+    "revisions_of",
     "tick_at",
     "to_alpaca",
 ]

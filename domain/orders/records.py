@@ -5,7 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 
+from domain.market import AssetClass, asset_class_of
 from domain.records import Record
+
+_COIN = Decimal("0.000000001")
+"""The smallest part of a coin that the venue counts."""
 
 
 class Side(StrEnum):
@@ -227,7 +231,7 @@ class OrderEvent(Record, frozen=True):
 
 
 class Fill(Record, frozen=True):
-    """An execution of our order. `fee` is in dollars when known.
+    """An execution of our order. `fee` is in dollars, by the venue's word or its schedule.
 
     `position_quantity` is the venue's signed position after it, when the venue said so.
     """
@@ -243,13 +247,46 @@ class Fill(Record, frozen=True):
     fee: Decimal = Decimal(0)
     position_quantity: Decimal | None = None
 
+    @property
+    def change(self) -> Decimal:
+        """Return by how much it moves the position, signed.
+
+        A pair's fee on a purchase is taken from the coins bought (Alpaca's crypto fees page), so
+        fewer arrive than were executed; every other fee is taken in dollars.
+        """
+        if self.side is Side.SELL:
+            return -self.quantity
+        return self.quantity - self.fee_in_coins
+
+    @property
+    def fee_in_coins(self) -> Decimal:
+        """Return the part of the quantity that the venue kept; zero but for purchases of pairs."""
+        if (
+            self.side is Side.SELL
+            or not self.fee
+            or asset_class_of(self.symbol) is AssetClass.STOCK
+        ):
+            return Decimal(0)
+        return (self.fee / self.price).quantize(_COIN)
+
+    @property
+    def cash(self) -> Decimal:
+        """Return by how many dollars it moves the cash, signed."""
+        paid = self.quantity * self.price
+        return paid - self.fee if self.side is Side.SELL else -paid - self._fee_in_cash
+
+    @property
+    def _fee_in_cash(self) -> Decimal:
+        return self.fee if asset_class_of(self.symbol) is AssetClass.STOCK else Decimal(0)
+
 
 class Order(Record, frozen=True):
     """Where one order of ours stands: the state the reducer keeps.
 
     `executions` are the execution ids already counted, so a repeated event changes nothing, and
     `executed_quantity` is what they add up to; `filled_quantity` is at least that, and more when
-    a cumulative report ran ahead of the executions.
+    a cumulative report ran ahead of the executions. `revised_at` is when the venue last told its
+    view together with a bust or a correction.
     """
 
     request: OrderRequest
@@ -264,6 +301,7 @@ class Order(Record, frozen=True):
     reason: str = ""
     ts_submitted: str | None = None
     ts_updated: str | None = None
+    revised_at: str | None = None
 
     @property
     def client_order_id(self) -> str:

@@ -3,7 +3,8 @@
 Events come from our gateway, from the stream and from look-ups; they come twice, out of order,
 before the POST's own answer, after a cancel, and cumulative where increments were expected. The
 laws, proven in the tests: the filled quantity falls only by a bust or a correction, a terminal
-order reopens only by those, and the same event twice equals the event once.
+order reopens only by those, the same event twice equals the event once, and the fills of a story
+add up to the order's quantity and to what it cost.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from domain.orders.records import (
     OrderReport,
     OrderState,
 )
-from domain.records import is_readable
+from domain.records import is_readable, parse_ns
 
 DECLARED_ABSENT = "DECLARED_ABSENT"
 """The `reason` of an order that the venue did not know when asked: our verdict, not the venue's."""
@@ -91,7 +92,8 @@ _KIND_OF: dict[OrderState, OrderEventKind] = {
 }
 
 _FILLING = frozenset({_K.PARTIALLY_FILLED, _K.FILLED})
-_REVISING = frozenset({_K.TRADE_BUSTED, _K.TRADE_CORRECTED})
+REVISING = frozenset({_K.TRADE_BUSTED, _K.TRADE_CORRECTED})
+"""What may take quantity back, and reopen what had ended."""
 _OURS = frozenset({_K.SUBMIT_UNKNOWN, _K.DECLARED_ABSENT})
 _PENDING = frozenset({_PCA, _PRE})
 
@@ -116,6 +118,7 @@ def apply(order: Order, event: OrderEvent) -> Order:
         average_price=_average_price(order, event, filled),
         executions=_executions(order, event),
         reason=_reason(order, event),
+        revised_at=_revised_at(order, event),
         **_names(order, event),
     )
     if after == order:
@@ -148,9 +151,54 @@ def fill_of(order: Order, event: OrderEvent) -> Fill | None:
     )
 
 
+def revisions_of(order: Order, event: OrderEvent) -> tuple[Fill, ...]:
+    """Return the fills that undo what a bust or a correction took back or priced anew.
+
+    `order` is the order *before* the event. A bust names an execution of its own as often as the
+    one it undoes, so nothing is looked up by its id: what had been counted is traded back at what
+    it had cost, and the fills of an order still add up to its quantity and its cost.
+    """
+    if event.kind not in REVISING:
+        return ()
+    after = apply(order, event)
+    change = after.filled_quantity - order.filled_quantity
+    if change > 0 or (change == 0 and _cost(after) == _cost(order)):
+        return ()
+    if change < 0:
+        price = (_cost(order) - _cost(after)) / -change
+        price = price if price > 0 else order.average_price or order.request.reference_price
+        return (_revision(order, event, "back", -change, price),)
+    assert order.average_price is not None
+    assert after.average_price is not None
+    back = _revision(order, event, "back", order.filled_quantity, order.average_price)
+    anew = _revision(order, event, "anew", after.filled_quantity, after.average_price)
+    return back, msgspec.structs.replace(anew, side=order.request.side)
+
+
 def is_absent(order: Order) -> bool:
     """Tell whether we gave the order up for absent; a sign of life at the venue reopens it."""
     return order.state is _REJ and order.reason == DECLARED_ABSENT
+
+
+def _revision(
+    order: Order, event: OrderEvent, word: str, quantity: Decimal, price: Decimal
+) -> Fill:
+    """Write a fill against the order's own side."""
+    return Fill(
+        client_order_id=order.client_order_id,
+        execution_id=f"{_execution_key(event)}:{word}",
+        symbol=order.symbol,
+        side=order.request.side.opposite,
+        quantity=quantity,
+        price=price,
+        ts_event=event.ts_event,
+        leg=order.request.leg,
+        position_quantity=event.position_quantity,
+    )
+
+
+def _cost(order: Order) -> Decimal:
+    return (order.average_price or Decimal(0)) * order.filled_quantity
 
 
 def _is_old(order: Order, event: OrderEvent) -> bool:
@@ -163,9 +211,25 @@ def _is_old(order: Order, event: OrderEvent) -> bool:
         return True
     if event.kind in _OURS and is_absent(order):
         return True
-    if event.kind is _K.REPORTED:
-        return report is not None and report.filled_quantity < order.filled_quantity
-    return _execution_key(event) in order.executions
+    if event.kind is _K.REPORTED and report is not None:
+        is_behind = report.filled_quantity < order.filled_quantity
+        return is_behind or _precedes_revision(order, event)
+    return _execution_key(event) in order.executions or _precedes_revision(order, event)
+
+
+def _precedes_revision(order: Order, event: OrderEvent) -> bool:
+    """Tell what was true before a bust or a correction, and is told after it.
+
+    The venue's view in the revision counts everything up to its time: a fill from before it, told
+    late and under an id that we never counted, would bring back what was taken.
+    """
+    is_filling = event.kind in _FILLING
+    if order.revised_at is None or event.kind in REVISING:
+        return False
+    if event.report is None and not is_filling:
+        return False
+    told = event.ts_event if is_filling or event.report is None else event.report.ts_updated
+    return bool(told) and parse_ns(told or "") < parse_ns(order.revised_at)
 
 
 def _execution_key(event: OrderEvent) -> str | None:
@@ -173,7 +237,7 @@ def _execution_key(event: OrderEvent) -> str | None:
 
     An execution without an id is named by its content, so that its repetition is still known.
     """
-    if event.kind in _REVISING:
+    if event.kind in REVISING:
         return f"{event.kind}:{event.execution_id or event.ts_event}"
     if event.kind not in _FILLING or event.fill_quantity is None:
         return None
@@ -181,8 +245,13 @@ def _execution_key(event: OrderEvent) -> str | None:
 
 
 def _executions(order: Order, event: OrderEvent) -> tuple[str, ...]:
+    """Remember what was counted; what a bust undid is not counted when it is told later."""
     key = _execution_key(event)
-    return order.executions if key is None else (*order.executions, key)
+    if key is None:
+        return order.executions
+    undone = event.execution_id if event.kind in REVISING else None
+    known = () if undone is None or undone in order.executions else (undone,)
+    return (*order.executions, *known, key)
 
 
 def _quantities(order: Order, event: OrderEvent) -> tuple[Decimal, Decimal]:
@@ -192,7 +261,7 @@ def _quantities(order: Order, event: OrderEvent) -> tuple[Decimal, Decimal]:
     booked as increments where the venue meant totals. Without one, executions add up, never
     beyond what was ordered.
     """
-    if event.kind in _REVISING:
+    if event.kind in REVISING:
         return _revised(order, event)
     known = order.filled_quantity
     executed = order.executed_quantity
@@ -216,6 +285,15 @@ def _revised(order: Order, event: OrderEvent) -> tuple[Decimal, Decimal]:
         filled -= abs(event.fill_quantity)
     filled = max(Decimal(0), filled)
     return filled, min(order.executed_quantity, filled)
+
+
+def _revised_at(order: Order, event: OrderEvent) -> str | None:
+    """Return as of when the venue last told its view together with a bust or a correction."""
+    if event.kind not in REVISING or event.report is None or not event.ts_event:
+        return order.revised_at
+    if order.revised_at is None or parse_ns(order.revised_at) < parse_ns(event.ts_event):
+        return event.ts_event
+    return order.revised_at
 
 
 def _state(order: Order, event: OrderEvent, filled: Decimal) -> OrderState:
@@ -251,7 +329,7 @@ def _claimed(state: OrderState, event: OrderEvent, kind: OrderEventKind) -> Orde
     if report is None:
         return after
     claim = _KIND_OF[report.state]
-    if kind in _REVISING:
+    if kind in REVISING:
         return after if claim is _K.REPORTED else report.state
     if kind is _K.REPORTED and state in _PENDING and report.state in {_ACC, _PAR, _HLD}:
         return report.state
@@ -272,8 +350,8 @@ def _average_price(order: Order, event: OrderEvent, filled: Decimal) -> Decimal 
     report = event.report
     if filled <= 0:
         return None
-    if report is not None and report.average_price is not None:
-        newer = event.kind in _REVISING or report.filled_quantity >= order.filled_quantity
+    if report is not None and report.average_price is not None and report.average_price > 0:
+        newer = event.kind in REVISING or report.filled_quantity >= order.filled_quantity
         return report.average_price if newer else order.average_price
     added = filled - order.filled_quantity
     if added <= 0 or event.fill_price is None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
 from domain.account import Ledger
 from domain.orders import (
+    REVISING,
     Fill,
     Order,
     OrderEvent,
@@ -23,6 +24,7 @@ from domain.orders import (
     OrderRequest,
     OrderState,
     fill_of,
+    revisions_of,
 )
 from domain.orders import apply as reduce_order
 from domain.ports import Clock, Entry, EntryKind, Journal
@@ -152,8 +154,11 @@ class OrderBook:
             event = msgspec.structs.replace(event, client_order_id=order.client_order_id)
         before = _resized(order, event.report)
         after, fill = reduce_order(before, event), fill_of(before, event)
+        if fill is not None:
+            fill = self.ledger.charged(after, fill)
         if after != order or is_new:
             self._put(after)
+            self._remember(after, (fill,) if fill else revisions_of(before, event), event)
             self._tell(None if is_new else before, after, fill, event)
         for leg in () if event.report is None else event.report.legs:
             self.apply(event_of(leg, event.ts_event))
@@ -164,9 +169,8 @@ class OrderBook:
     def _tell(
         self, before: Order | None, after: Order, fill: Fill | None, event: OrderEvent
     ) -> None:
-        """Let ledger, journal, listeners and watchers know, in this order."""
+        """Let ledger, listeners and watchers know, in this order."""
         self.ledger.apply(before, after, fill)
-        self._remember(after, fill, event)
         for listener in self._listeners:
             listener(before, after, fill)
         self.publish("order_updated", {"event": event.kind.value, "order": plain(after)})
@@ -180,12 +184,21 @@ class OrderBook:
                 if not future.done():
                     future.set_result(after)
 
-    def _remember(self, after: Order, fill: Fill | None, event: OrderEvent) -> None:
+    def _remember(self, after: Order, fills: Sequence[Fill], event: OrderEvent) -> None:
+        """Hand what happened to the journal.
+
+        A bust goes without the id of an execution: its journaled fills undo what it undid, and a
+        row struck out by that id besides would be undone twice.
+        """
         ref = after.client_order_id
+        if event.kind in REVISING and event.execution_id is not None:
+            reason = f"{event.reason} execution {event.execution_id}".strip()
+            event = msgspec.structs.replace(event, execution_id=None, reason=reason)
         body = {"event": plain(event), "order": plain(after)}
-        self._journal.trace(Entry(kind=EntryKind.ORDER_EVENT, ref=ref, body=body))
-        if fill is not None:
-            self._journal.trace(Entry(kind=EntryKind.FILL, ref=ref, body=plain(fill)))
+        self._journal.trace(
+            Entry(kind=EntryKind.ORDER_EVENT, ref=ref, body=body),
+            *(Entry(kind=EntryKind.FILL, ref=ref, body=plain(fill)) for fill in fills),
+        )
 
     def _order_of(self, event: OrderEvent) -> Order | None:
         order = self.get(event.client_order_id)
