@@ -6,7 +6,6 @@ with its actor before it acts, but for those that only make things safer: these 
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,8 +34,9 @@ from engine.deciding.dispatcher import Dispatcher
 from engine.deciding.limiter import Limiter
 from engine.deciding.runs import Runs
 from engine.guard import Guard
+from engine.killswitch.mark import HaltMark
+from engine.killswitch.sweep import Sweeper
 from engine.orders.flatten import Flatten
-from engine.orders.gateway import Gateway
 from engine.orders.ownership import Ownership
 from engine.orders.protection.exits import Exits
 from engine.orders.protection.plans import sellable
@@ -105,13 +105,15 @@ class Parts:
     ears: MarketEars
     ledger: Ledger
     instrument: Callable[[str], Instrument]
-    gateway: Gateway
+    find_order: Callable[[str], Order | None]
     exits: Exits
     flatten: Flatten
     reconciler: Reconciler
     ownership: Ownership
     equity: EquityWatch
     gate: TradingGate
+    mark: HaltMark
+    sweeper: Sweeper
     guard: Guard
     session: Session
     dispatcher: Dispatcher
@@ -156,7 +158,7 @@ class Bot:
         """Forbid entries at once and cancel working ones."""
         parts = self._parts
         parts.gate.lower(TradingState.HALTED, code=OPERATOR, reason=reason or "halt", actor=actor)
-        await parts.gateway.cancel_entries("halt")
+        await parts.sweeper.entries("halt")
         await self._note("halt", actor, reason)
         return self.status()
 
@@ -178,7 +180,7 @@ class Bot:
         """Halt, cancel, close our positions, look again; returns what is left."""
         parts = self._parts
         parts.gate.lower(TradingState.HALTED, code=OPERATOR, reason="flatten", actor=actor)
-        await parts.gateway.cancel_entries("flatten")
+        await parts.sweeper.entries("flatten")
         await self._note("flatten", actor, reason, {"account_wide": account_wide})
         await parts.flatten.all(actor=actor, account_wide=account_wide)
         left = self.positions()
@@ -194,12 +196,29 @@ class Bot:
                 TradingState.HALTED, code=OPERATOR, reason="cancel-all protective", actor=actor
             )
             parts.exits.is_suspended = True
-            orders = self.working_orders()
-            await asyncio.gather(*(parts.gateway.cancel(order, "cancel-all") for order in orders))
-        else:
-            orders = await parts.gateway.cancel_entries("cancel-all")
+        sweep = await (parts.sweeper.everything if protective else parts.sweeper.entries)(
+            "cancel-all"
+        )
         await self._note("cancel_all", actor, reason, {"protective": protective})
-        return orders
+        known = (parts.find_order(each.client_order_id) for each in sweep.orders)
+        return [order for order in known if order is not None]
+
+    async def heed(self) -> None:
+        """Do what a person asked for beside us (`autohedge halt`) while we did not answer."""
+        order = self._parts.gate.heed()
+        if order is None:
+            return
+        if order.flatten:
+            await self.flatten(
+                actor=order.actor, reason=order.reason, account_wide=order.account_wide
+            )
+        elif order.protective:
+            await self.cancel_all(actor=order.actor, reason=order.reason, protective=True)
+        else:
+            await self.halt(actor=order.actor, reason=order.reason)
+        self._parts.notices.add("HALTED_FROM_OUTSIDE", f"{order.actor} halted us: {order.reason}")
+        if self._parts.is_journal_up():
+            self._parts.mark.clear(order)
 
     async def decide(self, symbol: str, *, actor: str) -> TicketView:
         """Queue a run for a person."""
@@ -242,6 +261,7 @@ class Bot:
             clock_skew_s=None if skew_ns is None else skew_ns / NS_PER_S,
             symbols=tuple(self._symbol_status(symbol) for symbol in parts.config.symbols),
             notices=parts.notices.lines,
+            last_sweep=parts.sweeper.last,
         )
 
     def account(self) -> AccountView | None:

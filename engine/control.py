@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from domain.account import Account
 from domain.errors import AutoHedgeError
 from domain.market import AssetClass, Instrument
-from domain.orders import Order
+from domain.orders import Leg, Order, OrderState
 from domain.records import Record
 from domain.risk import TradingState
 
@@ -75,6 +75,33 @@ class SymbolStatus(Record, frozen=True):
     last_decision_at: str | None
 
 
+class SweptOrder(Record, frozen=True):
+    """An order that a kill switch cancelled, as it stood right after."""
+
+    client_order_id: str
+    symbol: str
+    leg: Leg
+    state: OrderState
+    filled_quantity: Decimal
+
+    @property
+    def is_gone(self) -> bool:
+        """Tell whether the venue has said that it fills no more."""
+        return self.state.is_terminal
+
+
+class Sweep(Record, frozen=True):
+    """What the last halt, cancel-all or flatten did to working orders.
+
+    `answered_in_s` runs from the trigger to the venue's answer to the last cancel; none when there
+    was nothing to cancel, or no answer came.
+    """
+
+    control: str
+    answered_in_s: float | None
+    orders: tuple[SweptOrder, ...]
+
+
 class Status(Record, frozen=True):
     """The whole of the bot at one glance; the body of `/status`, `/start` and `/stop`."""
 
@@ -102,6 +129,7 @@ class Status(Record, frozen=True):
     clock_skew_s: float | None
     symbols: tuple[SymbolStatus, ...]
     notices: tuple[Notice, ...]
+    last_sweep: Sweep | None = None
 
 
 class PositionView(Record, frozen=True):

@@ -22,6 +22,7 @@ from engine.deciding.limiter import Limiter, Priority
 _DECISION_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 45, 60)
 _CALL_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 45)
 _SUBMIT_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_SWEEP_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
 _UNPROTECTED_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
@@ -53,6 +54,9 @@ class Metrics:
             "position_unprotected_seconds", "From fill to acknowledged stop.", _UNPROTECTED_S
         )
         self._alerts = counter("alerts", "Lines raised to the operator.", "code")
+        self._sweep_s = histogram(
+            "kill_switch_seconds", "From trigger to the last cancel's answer.", _SWEEP_S, "control"
+        )
 
     def decision_finished(self, decision: Decision) -> None:
         """Count a run's outcome, its length, and every question it asked."""
@@ -95,6 +99,10 @@ class Metrics:
     def alert_raised(self, code: str) -> None:
         """Count a line to the operator."""
         self._alerts.labels(code).inc()
+
+    def swept(self, control: str, seconds: float) -> None:
+        """Count how long the venue took to answer a kill switch's last cancel."""
+        self._sweep_s.labels(control).observe(seconds)
 
 
 class StatusCollector(Collector):

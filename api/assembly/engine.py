@@ -14,7 +14,7 @@ from api.assembly.outside import EngineStanding, Outside
 from api.assembly.plan import EnginePlan
 from domain.account import Ledger, Position
 from domain.limits import TradingState
-from domain.market import Instrument, Quote, asset_class_of
+from domain.market import Instrument, Quote
 from domain.orders import Fill, Leg, Order, OrderRequest
 from domain.records import plain
 from domain.risk import Denied
@@ -24,6 +24,7 @@ from engine.deciding.limiter import Limiter, Ticket
 from engine.deciding.runs import Runs
 from engine.deciding.windows import WindowConfig, Windows
 from engine.guard import Guard, GuardConfig
+from engine.killswitch.sweep import Sweeper
 from engine.metrics import CountsCollector, Metrics, StatusCollector
 from engine.orders.book import OrderBook
 from engine.orders.delivery.seams import GatewaySeams
@@ -64,7 +65,9 @@ class _Builder:
         self._publish = outside.bus.publish
         self._metrics = Metrics(outside.registry)
         self._notices = Notices(outside.journal, self._publish, outside.clock)
-        self._gate = TradingGate(outside.journal, self._publish, outside.remembered.standing)
+        self._gate = TradingGate(
+            outside.journal, self._publish, outside.remembered.standing, mark=outside.mark
+        )
         self._ledger = Ledger(plan.symbols)
         self._book = OrderBook(self._ledger, outside.journal, outside.clock, self._sent)
         self._standing = EngineStanding(outside, self._gate)
@@ -156,6 +159,12 @@ class _Builder:
                 spool=outside.journal.spool,
                 at=outside.at,
             )
+        )
+        self._sweeper = Sweeper(
+            self._gateway,
+            working=self._book.working,
+            ended=self._book.ended,
+            measured=self._metrics.swept,
         )
         self._exits = Exits(
             plan.exits,
@@ -277,13 +286,15 @@ class _Builder:
                 ears=outside.ears,
                 ledger=self._ledger,
                 instrument=self._instrument,
-                gateway=self._gateway,
+                find_order=self._book.get,
                 exits=self._exits,
                 flatten=self._flatten,
                 reconciler=self._reconciler,
                 ownership=self._ownership,
                 equity=self._equity,
                 gate=self._gate,
+                mark=outside.mark,
+                sweeper=self._sweeper,
                 guard=self._guard,
                 session=self._session,
                 dispatcher=self._dispatcher,
@@ -363,20 +374,9 @@ class _Builder:
 
     def _entries_possible(self, symbol: str) -> bool:
         """Tell whether a run of a flat symbol could lead to an order at all."""
-        standing, outside = self._standing, self._outside
-        phase = outside.calendar.phase(asset_class_of(symbol), outside.clock.now_ns())
-        view = outside.store.view(symbol)
-        return (
-            standing.trading_state() is TradingState.ACTIVE
-            and standing.is_reconciled()
-            and standing.is_journal_up()
-            and not standing.is_reducing(symbol)
-            and not standing.is_foreign(symbol)
-            and phase != "closed"
-            and not view.is_stale
-            and not view.is_halted
-            and not any(order.request.leg is Leg.ENTRY for order in self._book.working(symbol))
-        )
+        working = self._book.working(symbol)
+        has_entry = any(order.request.leg is Leg.ENTRY for order in working)
+        return not has_entry and self._standing.entries_possible(symbol)
 
     def _mid_and_atr(self, symbol: str) -> tuple[float, float] | None:
         view = self._outside.store.view(symbol)

@@ -9,10 +9,11 @@ from decimal import Decimal
 from prometheus_client import CollectorRegistry
 
 from domain.limits import TradingState
-from domain.market import Instrument, Quote
+from domain.market import Instrument, Quote, asset_class_of
 from domain.ports import Broker, Calendar, Clock, Feed, MarketSink
 from engine.bus import Bus
 from engine.deciding.limiter import Limiter
+from engine.killswitch.mark import HaltMark
 from engine.orders.delivery.points import Point, nowhere
 from engine.orders.ownership import Ownership
 from engine.orders.reconcile import Reconciler
@@ -48,6 +49,7 @@ class Outside:
     remembered: Remembered
     venue: VenueWatch
     account_id: str
+    mark: HaltMark
     at: Callable[[Point], None] = nowhere
 
 
@@ -64,6 +66,22 @@ class EngineStanding:
     def trading_state(self) -> TradingState:
         """Return the trading state."""
         return self._gate.state
+
+    def entries_possible(self, symbol: str) -> bool:
+        """Tell whether a run of a flat symbol could lead to an order at all."""
+        outside = self._outside
+        phase = outside.calendar.phase(asset_class_of(symbol), outside.clock.now_ns())
+        view = outside.store.view(symbol)
+        return (
+            self.trading_state() is TradingState.ACTIVE
+            and self.is_reconciled()
+            and self.is_journal_up()
+            and not self.is_reducing(symbol)
+            and not self.is_foreign(symbol)
+            and phase != "closed"
+            and not view.is_stale
+            and not view.is_halted
+        )
 
     def is_reducing(self, symbol: str) -> bool:
         """Tell whether somebody else traded the symbol."""

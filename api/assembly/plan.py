@@ -12,7 +12,7 @@ from engine.deciding.budget import BudgetConfig
 from engine.orders.protection.keeper import ExitsConfig
 from feeds.alpaca.config import AlpacaFeedConfig
 from graph.analysts.model.endpoint import EndpointConfig
-from journal.database import JournalConfig
+from journal.database import JournalConfig, address_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,3 +62,14 @@ class Plan:
     """The venue never closes (the demo's): its calendar is not asked for."""
     is_simulated: bool = False
     """Orders meet a simulated venue (watch mode); the broker is only read from."""
+    deadman_s: float = 0.0
+    """Seconds of the engine's silence after which the dead-man acts; 0 is none."""
+
+    def beside_journal(self, suffix: str) -> Path:
+        """Return the path of a file that belongs to this bot's journal."""
+        return address_of(self.journal.url).beside(suffix)
+
+    @property
+    def mark_path(self) -> Path:
+        """Return where a halt waits that was ordered while the bot did not answer."""
+        return self.beside_journal(".halt")

@@ -26,6 +26,7 @@ from engine.clock import LiveClock
 from engine.deciding.budget import ModelBudget
 from engine.deciding.limiter import Limiter
 from engine.guard import Guard
+from engine.killswitch.mark import HaltMark
 from engine.orders.delivery.points import Point, nowhere
 from engine.restart import remember
 from engine.watching.market import MarketEars
@@ -47,6 +48,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 _READY_S = 30.0
+_HEED_S = 0.25
 _START_TRIES = 6
 _START_PAUSE_S = 15.0
 _DAY_NS = 86_400_000_000_000
@@ -80,9 +82,10 @@ async def running(
         engine = build_engine(plan.engine, outside)
         group = await stack.enter_async_context(asyncio.TaskGroup())
         guarding = group.create_task(engine.guard.run(), name="guard")
-        showing = group.create_task(_show_quotes(plan, outside), name="quotes")
+        beside = [group.create_task(_show_quotes(plan, outside), name="quotes")]
         try:
             await _ready(engine)
+            beside.append(group.create_task(_heed_halts(engine.bot), name="halts"))
             yield Process(
                 bot=engine.bot,
                 bus=outside.bus,
@@ -93,7 +96,8 @@ async def running(
         finally:
             if not guarding.done():
                 await engine.bot.stop(actor="autohedge", reason="the process ends")
-            showing.cancel()
+            for task in beside:
+                task.cancel()
             guarding.cancel()
 
 
@@ -105,6 +109,13 @@ async def _show_quotes(plan: Plan, outside: Outside) -> None:
         return [view.quote for view in views if view.quote is not None]
 
     await publish_quotes(outside.bus, clock=outside.wall, latest=latest)
+
+
+async def _heed_halts(bot: Bot) -> None:
+    """Take up what a person orders beside us, by wall time: the gate obeys it even before."""
+    while True:
+        await bot.heed()
+        await asyncio.sleep(_HEED_S)
 
 
 async def _ready(engine: Engine) -> None:
@@ -165,6 +176,7 @@ async def _open(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outside:
         remembered=await remember(reader.orders, reader.states, plan.engine.symbols),
         venue=venue,
         account_id=account.account_id,
+        mark=HaltMark(plan.mark_path),
     )
 
 

@@ -62,6 +62,8 @@ _HELD_BY_RESERVATION = frozenset(
 )
 """What an order's own reservation would now fail: these were met when it was made."""
 
+_HALTED = frozenset({Code.TRADING_HALTED})
+
 
 class Gateway:
     """Send and cancel orders; run it with `async with`, which leaves no task behind.
@@ -115,11 +117,6 @@ class Gateway:
         elif group is not None:
             await group.__aexit__(None, None, None)
 
-    async def run(self) -> None:
-        """Serve until cancelled, for a caller that keeps its own task group."""
-        async with self:
-            await asyncio.Event().wait()
-
     def turn(self, symbol: str) -> AbstractAsyncContextManager[None]:
         """Hold a symbol for a sequence (cancel, wait, protect) that no entry may interrupt."""
         return self._turns.take(symbol)
@@ -156,6 +153,11 @@ class Gateway:
             return order
         await asyncio.shield(self._cancels.begin(order, reason))
         return self._book.get(name) or order
+
+    @property
+    def cancel_answered_at(self) -> float:
+        """Return when the venue last answered a cancel, in the loop's seconds."""
+        return self._cancels.answered_at
 
     async def cancel_entries(self, reason: str) -> list[Order]:
         """Cancel every working entry at once; protection stays."""
@@ -209,6 +211,8 @@ class Gateway:
             self._book.publish("order_denied", denied_body(request, denied))
             return denied
         self._seams.at(Point.WRITTEN_AHEAD)
+        if self._failed_check(request, BINDS[request.purpose] & _HALTED) is not None:
+            return self._book.note(order, _K.REJECTED, "halted before it was sent")
         self._book.publish("order_submitted", {"request": plain(request)})
         delay_s = await self._send(authorized, tries=1)
         if delay_s is not None:

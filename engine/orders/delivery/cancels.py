@@ -35,6 +35,8 @@ class Cancels:
         self._spawn = spawn
         self._config = config
         self._pursued: set[str] = set()
+        self.answered_at = 0.0
+        """When the venue last answered a cancel, in the loop's seconds."""
 
     def is_asked(self, client_order_id: str) -> bool:
         """Tell whether a cancel of the order is being seen through already."""
@@ -55,7 +57,9 @@ class Cancels:
         try:
             async with asyncio.timeout(self._config.deadline_s):
                 await self._ask(order)
+            self.answered_at = asyncio.get_running_loop().time()
         except (OrderRejected, BrokerRefused):
+            self.answered_at = asyncio.get_running_loop().time()
             await self._lookup.is_missing(order)
         except (BrokerError, TimeoutError) as error:
             log.warning("cancel_uncertain", order=order.client_order_id, error=str(error))

@@ -5,7 +5,8 @@ import pytest
 from domain.errors import JournalError
 from domain.limits import TradingState
 from engine.control import ControlRefused
-from engine.trading import EMPTY, NEVER_STARTED, OPERATOR, TradingGate
+from engine.killswitch.mark import HaltMark, HaltOrder
+from engine.trading import EMPTY, NEVER_STARTED, OPERATOR, STOPPED, TradingGate
 
 
 class Book:
@@ -76,3 +77,34 @@ async def test_nothing_but_a_person_raises(gate):
     gate.lower(TradingState.HALTED, code=OPERATOR, reason="lunch", actor="ann")
     assert not gate.lower(TradingState.REDUCING, code="DAILY_LOSS_REACHED", reason="", actor="code")
     assert (gate.state, gate.standing.code) == (TradingState.HALTED, OPERATOR)
+
+
+async def test_a_stopped_bot_can_still_be_halted(gate):
+    """`/start` took a halt back that a person had ordered while the bot was stopped."""
+    await active(gate)
+    gate.lower(TradingState.HALTED, code=STOPPED, reason="stop", actor="ann")
+    assert gate.lower(TradingState.HALTED, code=OPERATOR, reason="halt", actor="bob")
+    assert gate.standing.code == OPERATOR
+    assert not gate.lower(TradingState.HALTED, code=STOPPED, reason="stop", actor="ann")
+    assert gate.standing.code == OPERATOR
+
+
+async def test_losses_never_raise_a_stopped_bot(gate):
+    """Reducing lies above halted: what lowers must not lift."""
+    await active(gate)
+    gate.lower(TradingState.HALTED, code=STOPPED, reason="stop", actor="ann")
+    assert not gate.lower(TradingState.REDUCING, code="DAILY_LOSS_REACHED", reason="", actor="a")
+    assert gate.state is TradingState.HALTED
+
+
+async def test_a_halt_left_in_the_mark_counts_at_once(book, tmp_path):
+    """The very next verdict sees it, before anybody has taken it up; a start does too."""
+    mark = HaltMark(tmp_path / "halt")
+    gate = await active(TradingGate(book, lambda _kind, _body: None, EMPTY, mark=mark))
+    mark.set(HaltOrder(id="1", actor="ann", reason="lunch", ts=""))
+    assert gate.state is TradingState.HALTED
+    assert gate.standing.state is TradingState.ACTIVE
+    assert gate.heed().actor == "ann"
+    assert (gate.standing.state, gate.standing.code) == (TradingState.HALTED, OPERATOR)
+    again = TradingGate(book, lambda _kind, _body: None, EMPTY, mark=mark)
+    assert again.standing.code == OPERATOR

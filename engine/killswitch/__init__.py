@@ -1,0 +1,1 @@
+"""Stop what works at the venue: sweeps that are measured, and a halt that outlives processes."""
