@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from langgraph.graph import START, StateGraph
 
-from graph.approval import approve
+from graph.approval.node import approve
 from graph.director import direct
 from graph.execution import execute
 from graph.quant import quantify

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
 
 import msgspec
 
-from domain.decisions import Decision, Role
+from domain.decisions import Decision, Outcome, Role
 from domain.market import Window
 from domain.ports import Analyst, Answers, Clock
 from domain.records import digest, format_ns, parse, plain
@@ -18,6 +18,8 @@ from graph.analysts.model.conversation import is_shown_less, prompts_of, templat
 from graph.analysts.recorded import Recorded
 from graph.analysts.registry import enroll
 from graph.analysts.rules import POLICY, POLICY_DIGEST
+from graph.approval.node import OUTCOMES, PENDING, Word, concluded
+from graph.approval.waiting import WaitingRuns
 from graph.state import Context, file_of
 
 # Raise it when routing, sizing or validation change what a decision may be.
@@ -39,12 +41,17 @@ class Desk:
     """Run the graph with one analyst, one window at a time or many at once.
 
     Compiling the graph imports LangGraph, which takes a second: it happens here, once a process.
+    With `waiting` a person has the last word on entries: a run that needs it ends as
+    `awaiting_approval`, and `conclude` takes it up again.
     """
 
-    def __init__(self, analyst: Analyst, clock: Clock) -> None:
+    def __init__(
+        self, analyst: Analyst, clock: Clock, *, waiting: WaitingRuns | None = None
+    ) -> None:
         from graph.build import RECURSION_LIMIT, trading_graph  # noqa: PLC0415 - imports LangGraph
 
         self._graph = trading_graph()
+        self._waiting = waiting
         self._config = {"recursion_limit": RECURSION_LIMIT}
         self._analyst = analyst
         self._key = enroll(analyst)
@@ -55,21 +62,69 @@ class Desk:
         """Return the analyst's name, as decisions record it."""
         return self._analyst.name
 
+    @property
+    def has_approvals(self) -> bool:
+        """Tell whether a person has the last word on anything."""
+        return self._waiting is not None
+
     async def decide(self, window: Window, *, deadline_s: float) -> Run:
         """Decide within `deadline_s` seconds of wall time.
 
         An analyst's failure, and a missed deadline, is an abstention with its code; a wrong window
-        is `invalid`. Raises only `ConfigError` of a replay, and what cancels it.
+        is `invalid`. Raises `ConfigError` of a replay, `JournalError` when a run that must wait for
+        a person cannot be kept, and what cancels it.
         """
         deadline_at = asyncio.get_running_loop().time() + deadline_s
         context = Context(analyst=self._key, deadline_at=deadline_at)
         started = self._clock.now_ns()
-        state = await self._graph.ainvoke(
-            file_of(window), self._config, context=context, output_keys=_OUTPUT
-        )
+        state = await self._run(window, context)
         ended = self._clock.now_ns()
         decision = _decision(state, window, self._analyst.name, (started, ended))
         return Run(decision=decision, prompts=prompts_in(decision, window))
+
+    async def waits(self, decision: Decision) -> bool:
+        """Tell whether the run of a decision still waits, with the order that was journaled."""
+        return self._waiting is not None and await self._waiting.waits(decision)
+
+    async def conclude(self, decision: Decision, window: Window, word: Word) -> Run:
+        """End a run that waited, by the one word that counts; its order is never another.
+
+        Saying it once is the caller's business. Raises `JournalError`.
+        """
+        if self._waiting is not None:
+            state = await self._waiting.conclude(decision, word)
+        else:
+            state = concluded(Word.LOST if word is Word.APPROVED else word)
+        ended = msgspec.structs.replace(
+            decision,
+            outcome=Outcome(state["outcome"] or Outcome.EXPIRED),
+            reason_code=state["reason_code"],
+            ts_end=format_ns(self._clock.now_ns()),
+        )
+        return Run(decision=ended, prompts=prompts_in(ended, window))
+
+    async def forget(self, decision: Decision) -> None:
+        """Delete the waiting run of a decision whose end is journaled; raises `JournalError`."""
+        if self._waiting is not None:
+            await self._waiting.forget(decision)
+
+    async def keep_only(self, decisions: Collection[Decision]) -> None:
+        """Delete every waiting run but those of these decisions; raises `JournalError`."""
+        if self._waiting is not None:
+            await self._waiting.keep_only(decisions)
+
+    async def _run(self, window: Window, context: Context) -> dict[str, Any]:
+        file = file_of(window)
+        if self._waiting is None:
+            state: dict[str, Any] = await self._graph.ainvoke(
+                file, self._config, context=context, output_keys=_OUTPUT
+            )
+            return state
+        thread = f"{window.symbol}:{window.decision_id}"
+        state, is_waiting = await self._waiting.run(file, thread, context=context, output=_OUTPUT)
+        if is_waiting:
+            state |= {"outcome": Outcome.AWAITING_APPROVAL.value, "reason_code": PENDING}
+        return state
 
 
 async def replay(
@@ -79,15 +134,22 @@ async def replay(
     analyst: str,
     clock: Clock,
     prompts: Mapping[str, str] | None = None,
+    approval: str = "",
 ) -> Run:
     """Decide again with the recorded answers of `analyst`: to the byte the same, or say why not.
 
-    The canonical forms are what is compared. `prompts` are the journaled texts by digest. Raises
-    `ConfigError` (`REPLAY_PROMPT_CHANGED` with the difference, `REPLAY_ANSWER_MISSING`). The record
-    answers at once, so there is no deadline to meet; a minute bounds the journal's reading.
+    The canonical forms are what is compared. `prompts` are the journaled texts by digest, and
+    `approval` is the journaled reason code: where it is a person's or the clock's word on an order,
+    that word is recorded as answers are. Raises `ConfigError` (`REPLAY_PROMPT_CHANGED` with the
+    difference, `REPLAY_ANSWER_MISSING`). The record answers at once, so there is no deadline to
+    meet; a minute bounds the journal's reading.
     """
     desk = Desk(Recorded(answers, analyst=analyst, prompts=prompts), clock)
-    return await desk.decide(window, deadline_s=60.0)
+    run = await desk.decide(window, deadline_s=60.0)
+    if run.decision.outcome is not Outcome.ORDERED or approval not in OUTCOMES:
+        return run
+    said = msgspec.structs.replace(run.decision, outcome=OUTCOMES[approval], reason_code=approval)
+    return msgspec.structs.replace(run, decision=said)
 
 
 def prompts_in(decision: Decision, window: Window) -> dict[str, str]:

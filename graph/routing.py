@@ -8,7 +8,7 @@ flag: so a person who edits an answer in Studio changes the way, and a stale out
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from domain.decisions import (
     Action,
@@ -21,6 +21,7 @@ from domain.decisions import (
 )
 from domain.limits import Code, Limits
 from domain.market import AssetClass, Window
+from domain.orders import Leg
 from domain.records import parse
 from graph.state import State, window_of
 
@@ -94,9 +95,30 @@ async def after_risk(state: State) -> Literal["execution", "__end__"]:
     return "execution"
 
 
-async def after_execution(state: State) -> Literal["approval", "__end__"]:
-    """A valid order waits for a person; only the graph with approvals has this edge."""
-    return "approval" if state.get("outcome") == Outcome.ORDERED else END
+async def after_execution(state: State, runtime: Any) -> Literal["approval", "__end__"]:
+    """A valid entry waits for a person; only the graph with approvals has this edge.
+
+    `runtime` is LangGraph's `Runtime[Context]`, which a router cannot name: its hints are read, and
+    this module loads no LangGraph.
+    """
+    request = state.get("request")
+    if request is None or state.get("outcome") != Outcome.ORDERED:
+        return END
+    above = (runtime.context or {}).get("approve_above")
+    return "approval" if needs_approval(request, above) else END
+
+
+def needs_approval(request: dict[str, Any], above: str | None) -> bool:
+    """Tell whether a person must approve an order: an entry, worth more than `above` dollars.
+
+    Without `above` every entry. What only makes a position smaller never waits for anybody.
+    """
+    if request["leg"] != Leg.ENTRY:
+        return False
+    if above is None:
+        return True
+    price = request["limit_price"] or request["reference_price"]
+    return Decimal(request["quantity"]) * Decimal(price) > Decimal(above)
 
 
 def intent_in(action: Action, window: Window) -> Intent:

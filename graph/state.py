@@ -44,11 +44,13 @@ class Context(TypedDict, total=False):
     """What a run is told beside its window: plain values, because over HTTP a dict arrives.
 
     `analyst` is a name in `graph.analysts.registry` (default `rules`); `deadline_at` is on the
-    event loop's own clock, in seconds (default: none).
+    event loop's own clock, in seconds (default: none). `approve_above` (dollars, as text) lets
+    smaller entries go without a person in the graph with approvals; by default none goes.
     """
 
     analyst: str
     deadline_at: float | None
+    approve_above: str | None
 
 
 class State(TypedDict, total=False):

@@ -87,6 +87,7 @@ async def _again(decision_id: str) -> tuple[Decision, Decision]:
             analyst=story.decision.analyst,
             clock=LiveClock(),
             prompts=story.prompts,
+            approval=story.decision.reason_code,
         )
     return story.decision, run.decision
 

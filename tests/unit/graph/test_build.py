@@ -79,7 +79,7 @@ def test_its_input_is_a_window_file_and_its_context_plain_data() -> None:
     schema = trading_graph().get_input_jsonschema()
     assert set(schema["properties"]) == {"schema", "window"}
     context = trading_graph().get_context_jsonschema()
-    assert set(context["properties"]) == {"analyst", "deadline_at"}
+    assert set(context["properties"]) == {"analyst", "deadline_at", "approve_above"}
 
 
 async def test_a_pasted_window_runs_with_the_rules_and_no_context() -> None:

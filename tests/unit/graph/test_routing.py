@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, get_args, get_type_hints
 
 import pytest
+from langgraph.runtime import Runtime
 
 from domain.decisions import Action, Directive, Intent, Outcome, Signal, Verdict, Volatility
 from domain.limits import Limits
@@ -20,7 +21,7 @@ from graph.routing import (
     intent_in,
     may_short,
 )
-from graph.state import State
+from graph.state import Context, State
 from tests.unit.graph.conftest import (
     APPROVED,
     BUY,
@@ -138,10 +139,36 @@ async def test_a_stale_outcome_in_the_state_does_not_steer() -> None:
     assert await after_director(was_open) == "__end__"
 
 
+def ordered(outcome: Outcome = Outcome.ORDERED, **changes: Any) -> State:
+    request = {"leg": "entry", "quantity": "2", "limit_price": "50.01", "reference_price": "50"}
+    return State(outcome=outcome, request=request | changes)
+
+
 async def test_only_an_order_asks_for_approval() -> None:
     """An invalid order ends before a person is asked."""
-    assert await after_execution(State(outcome=Outcome.ORDERED)) == "approval"
-    assert await after_execution(State(outcome=Outcome.INVALID)) == "__end__"
+    always: Runtime[Context] = Runtime(context={})
+    assert await after_execution(ordered(), always) == "approval"
+    assert await after_execution(ordered(Outcome.INVALID), always) == "__end__"
+    assert await after_execution(State(outcome=Outcome.ORDERED), always) == "__end__"
+
+
+@pytest.mark.parametrize(
+    ("changes", "above", "goes_to"),
+    [
+        ({}, "100", "approval"),
+        ({}, "100.02", "__end__"),
+        ({"limit_price": None}, "100", "__end__"),
+        ({"limit_price": None}, "99.99", "approval"),
+        ({"leg": "reduce"}, "1", "__end__"),
+        ({"leg": "reduce"}, None, "__end__"),
+    ],
+)
+async def test_a_person_is_asked_for_entries_worth_more_than_the_limit(
+    changes: dict[str, Any], above: str | None, goes_to: str
+) -> None:
+    """A close is never held up, whatever its worth."""
+    context: Context = {} if above is None else {"approve_above": above}
+    assert await after_execution(ordered(**changes), Runtime(context=context)) == goes_to
 
 
 def test_the_side_already_held_adds_nothing_and_the_other_closes_all() -> None:
