@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -101,8 +101,18 @@ async def _bounded(campaign: Campaign, scale: Scale, tell: Tell) -> Result:
             return await campaign.run(scale, tell)
     except TimeoutError:
         return Result(cases=0, breaches=(f"The campaign did not end within {deadline_s:g} s.",))
-    except (AutoHedgeError, AssertionError) as error:
-        return Result(cases=0, breaches=(f"The campaign could not run: {error}",))
+    except (AutoHedgeError, AssertionError, ExceptionGroup) as error:
+        lines = (f"The campaign could not run: {each}" for each in _leaves(error))
+        return Result(cases=0, breaches=tuple(lines))
+
+
+def _leaves(error: BaseException) -> Iterator[str]:
+    """Yield what went wrong, without the groups that task groups wrap around it."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    else:
+        yield f"{type(error).__name__}: {error}"
 
 
 def _progress(shown: Console) -> Progress:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from api.proving.campaign import Campaign
+from api.proving.kill.campaign import KillCampaign
 
 
 def campaigns() -> tuple[Campaign, ...]:
     """Return every campaign."""
-    return ()
+    return (KillCampaign(),)
