@@ -13,7 +13,7 @@ from broker import decode
 from broker.errors import Ask, is_duplicate
 from broker.rest import Question, RestConfig, RestLine
 from broker.updates import UpdatesConfig, UpdatesLine
-from domain.account import Account, Position
+from domain.account import Account, Activity, Position
 from domain.errors import BrokerError, BrokerRefused, ConfigError, OrderRejected, OutcomeUnknown
 from domain.market import AssetClass, Instrument
 from domain.orders import Order, OrderReport, Purpose, to_alpaca
@@ -24,6 +24,7 @@ from domain.risk import AuthorizedOrder
 T = TypeVar("T")
 
 PAGE = 500
+ACTIVITIES_PAGE, ACTIVITIES_PAGES = 100, 50
 _MICROSECOND = 1_000
 _NOT_FOUND, _NOT_PROCESSABLE = 404, 422
 _ASSET_CLASSES = {AssetClass.STOCK: "us_equity", AssetClass.CRYPTO: "crypto"}
@@ -153,6 +154,25 @@ class AlpacaBroker:
     async def account(self) -> Account:
         """Return the account."""
         return _read(decode.account, await self._get("/account"))
+
+    async def activities(self, since: str) -> Sequence[Activity]:
+        """List what happened to the account after an RFC 3339 time, oldest first.
+
+        The venue pages by the last id seen, a hundred at a time (its activities page). Raises
+        `BrokerRefused` for a history too long to be read whole: a part would explain too little.
+        """
+        query = {"after": since, "direction": "asc", "page_size": str(ACTIVITIES_PAGE)}
+        found: list[Activity] = []
+        for _ in range(ACTIVITIES_PAGES):
+            page = _read_all(decode.activity, await self._get("/account/activities", query))
+            found.extend(page)
+            if len(page) < ACTIVITIES_PAGE:
+                return found
+            query = {**query, "page_token": page[-1].id}
+        raise BrokerRefused(
+            f"The account has more than {len(found)} activities since {since}.",
+            remedy="Look at the venue's own account page.",
+        )
 
     async def instrument(self, symbol: str) -> Instrument:
         """Return the symbol's rules; raises `ConfigError` for one the venue does not know."""

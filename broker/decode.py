@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from domain.account import Account, Position
+from domain.account import COIN_FEE, Account, Activity, Position
 from domain.market import AssetClass, Instrument
 from domain.orders import OrderReport, OrderType, Side, from_venue_status
 from domain.ports import VenueTime
@@ -152,6 +152,31 @@ def account(raw: Any) -> Account:
         shorting_enabled=bool(body.get("shorting_enabled", False)),
         is_blocked=any(bool(body.get(flag)) for flag in flags)
         or str(body.get("status", "ACTIVE")).upper() != "ACTIVE",
+    )
+
+
+def activity(raw: Any) -> Activity:
+    """Read one line of the account's history; executions name their order, the rest an amount.
+
+    The venue spells a pair with its slash in executions and without in fees.
+    """
+    body = _mapping(raw, "activity")
+    kind = _text(body, "activity_type")
+    is_fill = kind == "FILL"
+    symbol = str(body.get("symbol") or "")
+    is_pair = "/" in symbol or kind == COIN_FEE
+    date = body.get("date")
+    ts = body.get("transaction_time") or body.get("created_at")
+    return Activity(
+        id=_text(body, "id"),
+        kind=kind,
+        ts=time_text(ts or f"{date}T00:00:00Z") or "",
+        symbol=symbol_of(symbol, _CRYPTO if is_pair else None),
+        side=side_of(_text(body, "side")) if is_fill else None,
+        quantity=abs(decimal_of(body.get("qty"), None if is_fill else Decimal(0))),
+        price=decimal_of(body.get("price"), None if is_fill else Decimal(0)),
+        venue_order_id=body.get("order_id"),
+        amount=decimal_of(body.get("net_amount"), Decimal(0)),
     )
 
 

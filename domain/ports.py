@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from domain.account import Account, Position
+from domain.account import Account, Activity, Position
 from domain.decisions import Answer, Brief, Call, Role
 from domain.market import (
     AssetClass,
@@ -150,6 +150,10 @@ class Broker(Protocol):
 
     async def account(self) -> Account:
         """Return the account."""
+        ...
+
+    async def activities(self, since: str) -> Sequence[Activity]:
+        """List what happened to the account after an RFC 3339 time, oldest first."""
         ...
 
     async def instrument(self, symbol: str) -> Instrument:

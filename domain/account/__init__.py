@@ -3,8 +3,10 @@
 from domain.account.fees import FeeSchedule
 from domain.account.ledger import Ledger
 from domain.account.records import (
+    COIN_FEE,
     Account,
     AccountView,
+    Activity,
     Difference,
     Position,
     after_fill,
@@ -15,8 +17,10 @@ from domain.account.records import (
 from domain.account.reservations import Reservation
 
 __all__ = [
+    "COIN_FEE",
     "Account",
     "AccountView",
+    "Activity",
     "Difference",
     "FeeSchedule",
     "Ledger",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
+from domain.orders import Side
 from domain.records import Record
 
 ZERO = Decimal(0)
@@ -62,6 +63,41 @@ class AccountView(Record, frozen=True):
     open_orders: int | None = None
     has_unknown_order: bool = True
     is_known_order: bool = True
+
+
+class Activity(Record, frozen=True):
+    """One line of the venue's own history of the account: an execution, a fee, a transfer.
+
+    `kind` is the venue's word (FILL, CFEE, FEE, CSD, DIV and many more). `quantity` is unsigned and
+    `side` is set for executions alone; `amount` is signed dollars. `ts` is RFC 3339; what the venue
+    gives a date only stands at its midnight.
+    """
+
+    id: str
+    kind: str
+    ts: str
+    symbol: str = ""
+    side: Side | None = None
+    quantity: Decimal = ZERO
+    price: Decimal = ZERO
+    venue_order_id: str | None = None
+    amount: Decimal = ZERO
+
+    @property
+    def change(self) -> Decimal:
+        """Return by how much it moves the position of its symbol, signed, before fees."""
+        return ZERO if self.side is None else self.quantity * self.side.sign
+
+    @property
+    def cash(self) -> Decimal:
+        """Return by how many dollars it moves the cash; a fee taken in coins moves none."""
+        if self.side is not None:
+            return -self.change * self.price
+        return ZERO if self.kind == COIN_FEE else self.amount
+
+
+COIN_FEE = "CFEE"
+"""A fee on a purchase of a pair: taken in coins when it filled, and posted at the day's end."""
 
 
 class Difference(Record, frozen=True):

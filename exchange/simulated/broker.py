@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from domain.account import Account, Position
+from domain.account import Account, Activity, Position
 from domain.errors import ConfigError, OutcomeUnknown
 from domain.market import AssetClass, Instrument
 from domain.orders import Order, OrderReport, to_alpaca
@@ -19,6 +19,7 @@ from domain.records import parse_ns as ns_of
 from domain.risk import AuthorizedOrder
 from exchange.clock import VenueClock
 from exchange.errors import VenueRefusal
+from exchange.matching.account.activities import Search
 from exchange.matching.knobs import Knobs
 from exchange.matching.registry import OrderSearch
 from exchange.matching.sessions import AlwaysOpen, RegularSessions
@@ -154,6 +155,15 @@ class SimulatedBroker:
     async def account(self) -> Account:
         """Return the account, marked at the last prints."""
         return decode.account(self.venue.account())
+
+    async def activities(self, since: str) -> Sequence[Activity]:
+        """List what happened to the account after an RFC 3339 time, oldest first."""
+        self.venue.advance()
+        wanted = Search(after_ns=ns_of(since), ascending=True, page_size=_EVERY_ORDER)
+        return [
+            decode.activity(body, self._listed(body["symbol"]))
+            for body in self.venue.activities(wanted)
+        ]
 
     async def instrument(self, symbol: str) -> Instrument:
         """Return the symbol's rules; raises `ConfigError` for one that is not simulated."""

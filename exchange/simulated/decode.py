@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from domain.account import Account, Position
+from domain.account import Account, Activity, Position
 from domain.errors import BrokerRefused, OrderRejected
 from domain.market import AssetClass, Instrument
 from domain.orders import (
@@ -120,6 +120,30 @@ def position(body: _Body, symbol: str) -> Position:
         available=Decimal(body["qty_available"]),
         market_price=_maybe(body["current_price"]),
         unrealized_pnl=Decimal(body["unrealized_pl"]),
+    )
+
+
+def activity(body: _Body, symbol: str) -> Activity:
+    """Read one line of the account's history under its listed symbol."""
+    if body["activity_type"] != "FILL":
+        return Activity(
+            id=body["id"],
+            kind=body["activity_type"],
+            ts=_time(f"{body['date']}T00:00:00Z"),
+            symbol=symbol,
+            quantity=abs(Decimal(body.get("qty", 0))),
+            price=Decimal(body.get("price", 0)),
+            amount=Decimal(body["net_amount"]),
+        )
+    return Activity(
+        id=body["id"],
+        kind=body["activity_type"],
+        ts=_time(body["transaction_time"]),
+        symbol=symbol,
+        side=Side(body["side"]),
+        quantity=Decimal(body["qty"]),
+        price=Decimal(body["price"]),
+        venue_order_id=body["order_id"],
     )
 
 

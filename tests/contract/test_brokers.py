@@ -335,3 +335,16 @@ async def test_closing_ends_the_updates(venue):
     await venue.broker.aclose()
     async with asyncio.timeout(5):
         await waiting
+
+
+async def test_executions_are_in_the_history_with_the_order_they_belong_to(venue):
+    """What explains a position or the cash that we cannot explain ourselves."""
+    before = (await venue.broker.clock()).timestamp
+    report = await venue.send("k", symbol="BTC/USD", quantity=Decimal("0.01"))
+    await venue.reaches("k", OrderState.FILLED)
+    [done] = await venue.broker.activities(before)
+    assert (done.kind, done.symbol, done.side) == ("FILL", "BTC/USD", Side.BUY)
+    assert (done.change, done.venue_order_id) == (Decimal("0.01"), report.venue_order_id)
+    assert done.cash == -done.price * Decimal("0.01")
+    assert parse_ns(done.ts) >= parse_ns(before)
+    assert list(await venue.broker.activities(done.ts)) == []

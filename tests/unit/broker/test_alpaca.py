@@ -167,3 +167,26 @@ def test_alpacas_own_addresses_follow_from_paper_or_live():
     assert paper.updates.url == "wss://paper-api.alpaca.markets/stream"
     assert live.updates.url == "wss://api.alpaca.markets/stream"
     assert "hidden" not in repr((paper, paper.rest, paper.updates))
+
+
+def activity(number):
+    return {
+        "id": f"2026::{number:03}",
+        "activity_type": "FILL",
+        "transaction_time": "2026-10-08T14:00:00Z",
+        "symbol": "AAPL",
+        "qty": "1",
+        "price": "100",
+        "side": "buy",
+        "order_id": "o",
+    }
+
+
+async def test_the_history_is_read_page_by_page_to_its_end(venue, broker):
+    """A hundred at a time, each page after the last id of the one before."""
+    first = [activity(number) for number in range(100)]
+    venue.answer(venue.reply(body=first), venue.reply(body=[activity(100)]))
+    found = await broker.activities("2026-10-08T00:00:00Z")
+    assert [each.id for each in found[98:]] == ["2026::098", "2026::099", "2026::100"]
+    assert "page_token=2026%3A%3A099" in venue.asked[1].path
+    assert "direction=asc" in venue.asked[0].path

@@ -250,3 +250,47 @@ def test_a_msgpack_time_is_read_like_text():
         decode.time_text(datetime(2024, 7, 24, 7, 56, 53, 639713, UTC))
         == "2024-07-24T07:56:53.639713000Z"
     )
+
+
+def test_a_fee_in_coins_moves_no_cash_and_one_in_dollars_does():
+    """The venue posts them at the day's end, the pair without its slash."""
+    coins = decode.activity(
+        {
+            "id": "20261008000000000::a",
+            "activity_type": "CFEE",
+            "date": "2026-10-08",
+            "symbol": "BTCUSD",
+            "qty": "-0.000025",
+            "price": "86000",
+            "net_amount": "0",
+        }
+    )
+    assert (coins.symbol, coins.quantity, coins.cash) == ("BTC/USD", Decimal("0.000025"), 0)
+    assert coins.ts == "2026-10-08T00:00:00.000000000Z"
+    dollars = decode.activity(
+        {
+            "id": "20261008000000000::b",
+            "activity_type": "FEE",
+            "date": "2026-10-08",
+            "net_amount": "-1.23",
+        }
+    )
+    assert (dollars.cash, dollars.change) == (Decimal("-1.23"), 0)
+
+
+@pytest.mark.parametrize("lacking", ["id", "activity_type", "qty", "price", "side"])
+def test_an_execution_with_a_hole_in_it_is_unreadable(lacking):
+    """Half an explanation would explain a difference away."""
+    fill = {
+        "id": "20261008000000000::c",
+        "activity_type": "FILL",
+        "transaction_time": "2026-10-08T14:00:00Z",
+        "symbol": "AAPL",
+        "qty": "1",
+        "price": "100",
+        "side": "buy",
+        "order_id": "o",
+    }
+    assert decode.activity(fill).change == 1
+    with pytest.raises(ValueError, match=r"missing|side"):
+        decode.activity({key: value for key, value in fill.items() if key != lacking})
