@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from domain.errors import JournalError
 from domain.ports import Entry, EntryKind, Journal
-from domain.records import Record
+from domain.records import Record, plain
 from domain.risk import TradingState
 from engine.control import ControlRefused
 from engine.killswitch.mark import HaltOrder
@@ -25,12 +26,17 @@ _RANK = {TradingState.HALTED: 0, TradingState.REDUCING: 1, TradingState.ACTIVE: 
 
 
 class Standing(Record, frozen=True):
-    """The trading state with the code, the words and the person or rule behind it."""
+    """The trading state with the code, the words and the person or rule behind it.
+
+    `under` is what stood before a stop or a halt came on top of it: raising the one bares the
+    other, so that no restart and no lunch break takes a loss limit back.
+    """
 
     state: TradingState
     code: str
     reason: str
     actor: str
+    under: Standing | None = None
 
 
 EMPTY = Standing(
@@ -67,8 +73,12 @@ class TradingGate:
         standing: Standing,
         *,
         mark: Mark | None = None,
+        spool: Callable[..., None] | None = None,
     ) -> None:
         self._journal = journal
+        self._spool = spool
+        self._raised: list[Callable[[str], None]] = []
+        self._is_raising = False
         self._publish = publish
         self._standing = standing
         self._mark = mark
@@ -101,14 +111,40 @@ class TradingGate:
         takes back by itself gives way: a bot that is stopped can still be halted.
         """
         is_firmer = self._is_startable and state is TradingState.HALTED and code not in STARTABLE
-        if _RANK[state] >= _RANK[self._standing.state] and not is_firmer:
+        is_again = self._is_raising and state is TradingState.HALTED
+        is_lower = _RANK[state] < _RANK[self._standing.state]
+        if not (is_lower or is_firmer or is_again):
             return False
-        self._set(Standing(state=state, code=code, reason=reason, actor=actor))
+        before = self._standing
+        under = before if before.state is TradingState.REDUCING else before.under
+        self._set(Standing(state=state, code=code, reason=reason, actor=actor, under=under))
         self._journal.trace(self._entry())
         return True
 
+    async def confirm(self, code: str, line: str) -> None:
+        """Wait until the standing, and the alert that tells of it, are where a restart reads them.
+
+        Entries are written in order, so the alert's commit proves the standing's. With the journal
+        down both are synced to the spool. Raises `JournalError` when that fails too.
+        """
+        body = {"code": code, "message": line, "symbol": None}
+        alert = Entry(kind=EntryKind.ALERT, ref=code, body=body)
+        try:
+            await self._journal.append(alert)
+        except JournalError:
+            if self._spool is None:
+                raise
+            self._spool(self._entry(), alert)
+
+    def when_raised(self, listener: Callable[[str], None]) -> None:
+        """Call `listener` with the code that a person has just resolved."""
+        self._raised.append(listener)
+
     async def raise_to_active(self, *, code: str, actor: str, reason: str) -> None:
-        """Raise to active for a person who names the code it was lowered for."""
+        """Raise for a person who names the code it was lowered for: to active, or to what is under.
+
+        A rule that still finds its limit passed lowers it again at once, under its own code.
+        """
         if self._standing.state is TradingState.ACTIVE:
             return
         if code != self._standing.code:
@@ -117,11 +153,29 @@ class TradingGate:
                 remedy=f'Look at it, then POST /resume with {{"code": "{self._standing.code}"}}.',
                 code="RESUME_CODE_MISMATCH",
             )
-        raised = Standing(
+        raised = self._standing.under or Standing(
             state=TradingState.ACTIVE, code="RESUMED", reason=reason or "resumed", actor=actor
         )
-        await self._journal.append(self._entry(raised))
+        await self._write_raise(raised)
         self._set(raised)
+        for listener in self._raised:
+            listener(code)
+
+    async def _write_raise(self, raised: Standing) -> None:
+        """Commit a raise; whoever halts while the disk works has the last word, there and here."""
+        before, self._is_raising = self._standing, True
+        try:
+            await self._journal.append(self._entry(raised))
+        finally:
+            self._is_raising = False
+        if self._standing is before:
+            return
+        self._journal.trace(self._entry())
+        raise ControlRefused(
+            f"Trading was lowered for {self._standing.code} while it was raised.",
+            remedy=f'Look at it, then POST /resume with {{"code": "{self._standing.code}"}}.',
+            code="LOWERED_MEANWHILE",
+        )
 
     @property
     def _is_startable(self) -> bool:
@@ -132,11 +186,5 @@ class TradingGate:
         self._publish("state_changed", self._entry(standing).body)
 
     def _entry(self, standing: Standing | None = None) -> Entry:
-        standing = standing or self._standing
-        body = {
-            "state": standing.state.value,
-            "code": standing.code,
-            "reason": standing.reason,
-            "actor": standing.actor,
-        }
+        body = plain(standing or self._standing)
         return Entry(kind=EntryKind.TRADING_STATE, ref="trading", body=body)

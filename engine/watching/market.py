@@ -58,6 +58,8 @@ class MarketEars:
         self.wakes: Wakes | None = None
         """The dispatcher while a session runs."""
         self.wake_exits: Callable[[str], None] = lambda _symbol: None
+        self.link_lost: Callable[[Sequence[str]], None] = lambda _symbols: None
+        """Hear of streams that were lost, by their symbols."""
         self._down: dict[str, str] = {}
 
     def bar_closed(self, bar: Bar) -> None:
@@ -104,6 +106,8 @@ class MarketEars:
                 self._down[symbol] = reason
         kind = "feed_restored" if is_up else "feed_lost"
         self._publish(kind, {"symbols": list(symbols), "reason": reason})
+        if not is_up:
+            self.link_lost(symbols)
 
     @property
     def is_up(self) -> bool:

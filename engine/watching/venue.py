@@ -32,20 +32,23 @@ class VenueWatch:
         self._set_sessions = set_sessions
         self._asked_ns: int | None = None
         self._skew_ns: int | None = None
+        self.measured: Callable[[int], bool] = lambda _skew_ns: False
+        """Hear of each skew; returns whether it is to be measured again soon."""
 
     def skew_ns(self) -> int | None:
         """Return our clock less the venue's; none before it answered."""
         return self._skew_ns
 
-    async def look(self) -> None:
-        """Ask once; raises `BrokerError`."""
-        self._skew_ns = await self._measure()
+    async def look(self) -> bool:
+        """Ask once; returns whether to ask again soon. Raises `BrokerError`."""
+        self._skew_ns = skew_ns = await self._measure()
         after = self._clock.now_ns()
         if self._set_sessions is not None and self._is_due(after):
             start, end = format_ns(after - 7 * _DAY_NS), format_ns(after + 14 * _DAY_NS)
             rows = await self._broker.sessions(start[:10], end[:10])
             self._set_sessions([(parse_ns(opens), parse_ns(closes)) for opens, closes in rows])
             self._asked_ns = after
+        return self.measured(skew_ns)
 
     async def _measure(self) -> int:
         """Return the skew of the quickest of a few answers.
@@ -69,8 +72,8 @@ class VenueWatch:
         """Ask until cancelled; a venue that does not answer keeps the last skew."""
         while True:
             try:
-                await self.look()
-                await self._clock.sleep(CHECK_EVERY_S)
+                is_off = await self.look()
+                await self._clock.sleep(RETRY_EVERY_S if is_off else CHECK_EVERY_S)
             except BrokerError as error:
                 log.warning("venue_time_unknown", code=error.code)
                 await self._clock.sleep(RETRY_EVERY_S)
