@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from domain.limits import TradingState
 from domain.orders import Leg, Order
-from domain.records import Record
+from domain.ports import EntryKind
+from domain.records import Record, parse
 from engine.orders.protection.plans import Plan, plan_of
 from engine.trading import EMPTY, Standing
 from engine.watching.equity import EquityMarks
@@ -71,12 +71,8 @@ async def _reducing(states: StateReads) -> frozenset[str]:
 
 
 async def _standing(states: StateReads) -> Standing:
-    row = await states.trading()
-    if row is None:
-        return EMPTY
-    return Standing(
-        state=TradingState(row.state), code=row.code, reason=row.reason, actor=row.actor
-    )
+    entry = await states.last(EntryKind.TRADING_STATE)
+    return EMPTY if entry is None else parse(entry.body, Standing)
 
 
 async def _marks(states: StateReads) -> EquityMarks | None:
