@@ -29,6 +29,20 @@ log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
+SAFE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+"""What every answer carries, a crash's too, which no middleware of ours sees."""
+
 
 class Fault(BaseModel):
     """One field of a request that is wrong."""
@@ -80,7 +94,36 @@ class Unauthorized(AutoHedgeError):
     code = "TOKEN_INVALID"
 
 
+class ScopeMissing(AutoHedgeError):
+    """The request's token is known, and opens less than this."""
+
+    code = "SCOPE_MISSING"
+
+    def __init__(self, scope: str, *, given: str) -> None:
+        token = "API_TOKEN" if scope == "full" else f"API_TOKEN_{scope.upper()} or API_TOKEN"
+        super().__init__(
+            f"This needs a token with the scope {scope!r}; {given} has it not.",
+            remedy=f"Send {token}.",
+        )
+        self.scope = scope
+
+
+class MediaTypeRefused(AutoHedgeError):
+    """The request's body is labelled as something that is not taken."""
+
+    code = "MEDIA_TYPE_REFUSED"
+
+
+class TooSlow(AutoHedgeError):
+    """The request's body did not come in time."""
+
+    code = "BODY_TOO_SLOW"
+
+
 _STATUS: tuple[tuple[type[AutoHedgeError], HTTPStatus], ...] = (
+    (ScopeMissing, HTTPStatus.FORBIDDEN),
+    (MediaTypeRefused, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+    (TooSlow, HTTPStatus.REQUEST_TIMEOUT),
     (NotFound, HTTPStatus.NOT_FOUND),
     (UnknownSymbol, HTTPStatus.NOT_FOUND),
     (NotReady, HTTPStatus.SERVICE_UNAVAILABLE),
@@ -123,7 +166,15 @@ def answer(error: AutoHedgeError, path: str, *, faults: Sequence[Fault] = ()) ->
         (status for kind, status in _STATUS if isinstance(error, kind)),
         HTTPStatus.INTERNAL_SERVER_ERROR,
     )
-    return _response(status, error, path, faults=faults)
+    return _response(status, error, path, faults=faults, headers=_challenge(error))
+
+
+def _challenge(error: AutoHedgeError) -> Mapping[str, str] | None:
+    """Name the scope that is needed, as RFC 6750 (3.1) has it."""
+    if not isinstance(error, ScopeMissing):
+        return None
+    told = f'Bearer realm="autohedge", error="insufficient_scope", scope="{error.scope}"'
+    return {"WWW-Authenticate": told}
 
 
 def install(app: FastAPI) -> None:
@@ -169,7 +220,8 @@ async def _on_crash(request: Request, error: Exception) -> Response:
         remedy="The log has the details; GET /status tells how the bot stands.",
         code="INTERNAL_ERROR",
     )
-    return _response(HTTPStatus.INTERNAL_SERVER_ERROR, crash, request.url.path)
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    return _response(status, crash, request.url.path, headers=SAFE_HEADERS)
 
 
 def _response(

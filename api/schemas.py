@@ -115,10 +115,9 @@ ANSWERS: tuple[Any, ...] = (
 
 
 async def read_body(request: Request, kind: type[B]) -> B:
-    """Read a control's body whatever its content type says; an empty one holds the defaults.
+    """Read a control's body; an empty one holds the defaults.
 
-    `curl -X POST -d '{...}'` labels JSON as a form; an operator in a hurry is not to be refused for
-    it. Cross-site posts are refused by their origin (`api.security`), not by this label.
+    Which content types come this far is the gate's business (`api.security.gate`).
     """
     raw = bytearray()
     async for chunk in request.stream():

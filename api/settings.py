@@ -39,6 +39,8 @@ _CLASSES = {
 _HTTP = r"^https?://"
 _WS = r"^wss?://"
 _BEGINS = {_HTTP: "http:// or https://", _WS: "ws:// or wss://"}
+_SYMBOL = re.compile(r"[A-Za-z0-9.]{1,16}(/[A-Za-z0-9]{1,16})?")
+"""ASCII alone: a Greek capital alpha looks like an A, and upper case makes an S of a long s."""
 _CREDENTIALS = re.compile(r"//[^/\s]*@")
 _MISSPELT = 0.88
 """How like a setting's name (difflib's ratio) an unknown one in `.env` must be to stand for it."""
@@ -127,8 +129,11 @@ class Settings(_Read):
     )
     port: int = _of(3000, "Port of HTTP.", ge=0, le=65_535)
     api_token: SecretStr | None = _of(
-        None, "Bearer token that HTTP asks for (16 characters or more)."
+        None, "Bearer token that HTTP asks for; opens everything (16 characters or more)."
     )
+    api_token_read: SecretStr | None = _of(None, "Token that may read and change nothing.")
+    api_token_trade: SecretStr | None = _of(None, "Token that may read and trade, not approve.")
+    api_token_approve: SecretStr | None = _of(None, "Token that may read and settle approvals.")
     api_hosts: Annotated[tuple[str, ...], NoDecode] = _of(
         (), "Host names HTTP is called by, beside loopback's."
     )
@@ -166,11 +171,10 @@ class Settings(_Read):
     @field_validator("trading_symbols")
     @classmethod
     def _upper(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        symbols = tuple(dict.fromkeys(symbol.upper() for symbol in value))
-        for symbol in symbols:
-            if not all(part.replace(".", "").isalnum() for part in symbol.split("/", 1)):
-                raise ValueError(f"{symbol!r} is no symbol: write AAPL or BTC/USD")
-        return symbols
+        for symbol in value:
+            if _SYMBOL.fullmatch(symbol) is None:
+                raise ValueError(f"{symbol!a} is no symbol: write AAPL or BTC/USD")
+        return tuple(dict.fromkeys(symbol.upper() for symbol in value))
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -252,7 +256,8 @@ class Config:
                 f"STOP_DEFAULT_ATR is {usual}: it must lie between "
                 f"STOP_MIN_ATR ({least}) and STOP_MAX_ATR ({most})."
             )
-        if not is_loopback(s.host) and s.api_token is None:
+        has_token = s.api_token or s.api_token_read or s.api_token_trade or s.api_token_approve
+        if not is_loopback(s.host) and not has_token:
             yield f"HOST is {s.host}, which others can reach, but there is no API_TOKEN."
         if s.analyst == "llm" and not s.has_model_key:
             yield "ANALYST is llm, but neither OPENAI_API_KEY nor LLM_BASE_URL is set."
@@ -278,11 +283,18 @@ class Config:
     @property
     def security(self) -> SecurityConfig:
         """Return who may ask over HTTP."""
-        token = self.settings.api_token
+        s = self.settings
         return SecurityConfig(
-            token=None if token is None else token.get_secret_value(),
-            hosts=self.settings.api_hosts,
+            token=_revealed(s.api_token),
+            read_token=_revealed(s.api_token_read),
+            trade_token=_revealed(s.api_token_trade),
+            approve_token=_revealed(s.api_token_approve),
+            hosts=s.api_hosts,
         )
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
 
 
 def _read(kind: Any, given: Mapping[str, Any], lines: list[str]) -> Any:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import structlog
 from starlette.responses import Response
@@ -46,6 +47,7 @@ class StreamConfig(Record, frozen=True):
     """
 
     max_watchers: int = 32
+    max_watchers_per_client: int = 8
     max_replay: int = 20_000
     heartbeat_s: float = 15.0
     send_deadline_s: float = 20.0
@@ -64,6 +66,7 @@ class Stream:
         self._hot_until = 0.0
         self._is_blind = False
         self._closed = asyncio.Event()
+        self._by_client: Counter[str] = Counter()
 
     @property
     def watchers(self) -> int:
@@ -89,25 +92,41 @@ class Stream:
                 if event is not None and (self._is_blind or event.kind not in JOURNALED):
                     self._out.publish(event.kind, event.data)
 
-    async def watch(self, last_id: int | None) -> Response:
+    async def watch(self, last_id: int | None, *, client: str = "") -> Response:
         """Return the response that streams to one more watcher.
 
-        `last_id` is the number of the last entry the watcher knows, none for one who is new. Raises
-        `TooMuch`, and `JournalError` when the journal cannot say where it ends.
+        `last_id` is the number of the last entry the watcher knows, none for one who is new;
+        `client` is the address it watches from. Raises `TooMuch`, and `JournalError` when the
+        journal cannot say where it ends.
         """
-        limit = self._config.max_watchers
-        if self.watchers >= limit:
-            raise TooMuch(f"{limit} watch already.", remedy="Close one.", code="TOO_MANY_STREAMS")
+        limit, each = self._config.max_watchers, self._config.max_watchers_per_client
+        if self.watchers >= limit or self._by_client[client] >= each:
+            raise TooMuch(
+                f"{limit} may watch, {each} from one address, and they do.",
+                remedy="Close one.",
+                code="TOO_MANY_STREAMS",
+            )
         with ExitStack() as stack:
+            stack.enter_context(self._counted(client))
             live = stack.enter_context(self._out.subscribe())
             start = await self._position()
-            stack.pop_all()
+            held = stack.pop_all()
         return StreamResponse(
             self._events(live, last_id, start),
             closed=self._closed,
-            live=live,
+            held=held,
             deadline_s=self._config.send_deadline_s,
         )
+
+    @contextmanager
+    def _counted(self, client: str) -> Iterator[None]:
+        self._by_client[client] += 1
+        try:
+            yield
+        finally:
+            self._by_client[client] -= 1
+            if not self._by_client[client]:
+                del self._by_client[client]
 
     async def _position(self) -> int:
         """Return the entry after which everything comes live."""
@@ -175,19 +194,19 @@ class StreamResponse(Response):
         chunks: AsyncIterator[bytes],
         *,
         closed: asyncio.Event,
-        live: Subscription,
+        held: ExitStack,
         deadline_s: float,
     ) -> None:
         super().__init__(headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
         del self.headers["content-length"]
         self._chunks = chunks
         self._closed = closed
-        self._live = live
+        self._held = held
         self._deadline_s = deadline_s
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Stream; whichever of its ends comes first takes the others down."""
-        with self._live:
+        with self._held:
             tasks = [
                 asyncio.create_task(self._send_all(send)),
                 asyncio.create_task(_left(receive)),

@@ -31,7 +31,15 @@ async def _stream(request: Request) -> Stream:
 
 
 async def _actor(request: Request) -> str:
-    return f"http:{request.client.host if request.client else 'local'}"
+    """Say where a control came from and, where tokens are asked for, which one it carried."""
+    host = request.client.host if request.client else "local"
+    token = request.scope.get("state", {}).get("token")
+    return f"http:{host}:{token}" if token else f"http:{host}"
+
+
+def spelled(symbol: str) -> str:
+    """Forgive lower case and nothing else: upper case makes an S of a long s."""
+    return symbol.upper() if symbol.isascii() else symbol
 
 
 Engine = Annotated[Controls, Depends(_controls)]

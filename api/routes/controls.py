@@ -7,7 +7,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 from api import examples
-from api.routes.asking import Actor, Engine
+from api.routes.asking import Actor, Engine, spelled
 from api.schemas import (
     Body,
     CancelBody,
@@ -19,6 +19,7 @@ from api.schemas import (
     reply,
     takes,
 )
+from api.security import Access, needs
 from domain.orders import Order
 from engine.control import PositionView, Status, TicketView
 from journal.reads.queries import Page
@@ -34,6 +35,7 @@ _CONFLICT = refuses(HTTPStatus.CONFLICT)
     responses=answers(Status, examples.STATUS) | _CONFLICT,
     openapi_extra=takes(Body, reason="market opens"),
 )
+@needs(Access.TRADE)
 async def start(engine: Engine, actor: Actor, request: Request) -> Response:
     """Feeds, dispatcher and runs start; does nothing when they run.
 
@@ -50,6 +52,7 @@ async def start(engine: Engine, actor: Actor, request: Request) -> Response:
     responses=answers(Status, examples.STATUS_STOPPED),
     openapi_extra=takes(Body, reason="lunch"),
 )
+@needs(Access.TRADE)
 async def stop(engine: Engine, actor: Actor, request: Request) -> Response:
     """Ends feeds, dispatcher and runs, cancels working entries, keeps protection.
 
@@ -66,12 +69,13 @@ async def stop(engine: Engine, actor: Actor, request: Request) -> Response:
     responses=answers(TicketView, examples.TICKET, HTTPStatus.ACCEPTED)
     | refuses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
+@needs(Access.TRADE)
 async def decide(symbol: str, engine: Engine, actor: Actor) -> Response:
     """Queues an operator's run of a warm symbol, such as `AAPL` or `BTC/USD`.
 
     It needs no cool-down, but a budget; its order meets every limit like any other.
     """
-    ticket = await engine.decide(symbol.upper(), actor=actor)
+    ticket = await engine.decide(spelled(symbol), actor=actor)
     return reply(ticket, HTTPStatus.ACCEPTED)
 
 
@@ -81,6 +85,7 @@ async def decide(symbol: str, engine: Engine, actor: Actor) -> Response:
     responses=answers(Status, examples.STATUS_HALTED),
     openapi_extra=takes(Body, reason="news"),
 )
+@needs(Access.TRADE)
 async def halt(engine: Engine, actor: Actor, request: Request) -> Response:
     """No entries any more, working ones are cancelled, protection stays."""
     body = await read_body(request, Body)
@@ -93,6 +98,7 @@ async def halt(engine: Engine, actor: Actor, request: Request) -> Response:
     responses=answers(Status, examples.STATUS) | _CONFLICT,
     openapi_extra=takes(ResumeBody, code="DAILY_LOSS_REACHED", reason="looked at it"),
 )
+@needs(Access.TRADE)
 async def resume(engine: Engine, actor: Actor, request: Request) -> Response:
     """Raises trading to active for a person who names the code it was lowered for."""
     body = await read_body(request, ResumeBody)
@@ -105,6 +111,7 @@ async def resume(engine: Engine, actor: Actor, request: Request) -> Response:
     responses=answers(Page[PositionView], examples.NOTHING_LEFT),
     openapi_extra=takes(FlattenBody, reason="weekend", account_wide=False),
 )
+@needs(Access.TRADE)
 async def flatten(engine: Engine, actor: Actor, request: Request) -> Response:
     """Halts, cancels, closes the bot's positions, verifies; answers what is left of them."""
     body = await read_body(request, FlattenBody)
@@ -118,6 +125,7 @@ async def flatten(engine: Engine, actor: Actor, request: Request) -> Response:
     responses=answers(Page[Order], {"items": [examples.ORDER["order"]], "next": None}),
     openapi_extra=takes(CancelBody, reason="tidy up", protective=False),
 )
+@needs(Access.TRADE)
 async def cancel_all(
     engine: Engine,
     actor: Actor,

@@ -14,6 +14,7 @@ from api.problems import NotFound
 from api.routes.asking import Engine, Journal
 from api.routes.asking import Page as Asked
 from api.schemas import ReportView, WindowFile, answers, refuses, reply
+from api.security import Access, needs
 from domain.decisions import Outcome
 from domain.market import WINDOW_SCHEMA
 from domain.orders import OrderState
@@ -41,6 +42,7 @@ def _listed(example: dict[str, Any]) -> dict[str, Any]:
     summary="Orders, newest first",
     responses=answers(Page[OrderRow], _listed(examples.ORDER)) | _BAD_CURSOR,
 )
+@needs(Access.READ)
 async def orders(journal: Journal, asked: Asked, state: OrderState | None = None) -> Response:
     """Every order of ours, entries and exits, whatever became of it."""
     page = await journal.orders.page(
@@ -54,6 +56,7 @@ async def orders(journal: Journal, asked: Asked, state: OrderState | None = None
     summary="Decisions, newest first",
     responses=answers(Page[DecisionRow], _listed(examples.DECISION)) | _BAD_CURSOR,
 )
+@needs(Access.READ)
 async def decisions(
     journal: Journal,
     asked: Asked,
@@ -74,6 +77,7 @@ async def decisions(
     summary="The whole story of a decision",
     responses=answers(Story, examples.STORY) | _MISSING,
 )
+@needs(Access.READ)
 async def decision(decision_id: str, journal: Journal) -> Response:
     """Its window, prompts, answers, checks, order and fills."""
     story = await journal.decisions.story(decision_id)
@@ -91,6 +95,7 @@ async def decision(decision_id: str, journal: Journal) -> Response:
     summary="What a decision saw, as a window file",
     responses=answers(WindowFile, examples.WINDOW_FILE) | _MISSING,
 )
+@needs(Access.READ)
 async def window(digest: str, journal: Journal) -> Response:
     """Save it: `autohedge replay FILE` and Studio take it as it is."""
     found = await journal.decisions.window(digest)
@@ -112,6 +117,7 @@ async def window(digest: str, journal: Journal) -> Response:
     summary="What waits for a person",
     responses=answers(Page[ApprovalRow], {"items": [examples.APPROVAL], "next": None}),
 )
+@needs(Access.READ)
 async def approvals(journal: Journal, *, closed: bool = False) -> Response:
     """Pending approvals, oldest first; with `closed` those that were settled too."""
     rows = await journal.states.approvals(status=None if closed else "pending")
@@ -119,12 +125,14 @@ async def approvals(journal: Journal, *, closed: bool = False) -> Response:
 
 
 @router.post("/approvals/{decision_id}/approve", summary="Approve an order", responses=_CONFLICT)
+@needs(Access.APPROVE)
 async def approve(decision_id: str, journal: Journal) -> Response:
     """Answers 409 `NOT_PENDING` when that decision waits for nobody."""
     raise await _unapprovable(decision_id, journal)
 
 
 @router.post("/approvals/{decision_id}/reject", summary="Reject an order", responses=_CONFLICT)
+@needs(Access.APPROVE)
 async def reject(decision_id: str, journal: Journal) -> Response:
     """Answers 409 `NOT_PENDING` when that decision waits for nobody."""
     raise await _unapprovable(decision_id, journal)
@@ -150,6 +158,7 @@ async def _unapprovable(decision_id: str, journal: Journal) -> ControlRefused:
 @router.get(
     "/report", summary="The journal in figures", responses=answers(ReportView, examples.REPORT)
 )
+@needs(Access.READ)
 async def report(
     engine: Engine,
     journal: Journal,

@@ -13,9 +13,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api import examples
 from api.problems import NotReady
-from api.routes.asking import Engine
+from api.routes.asking import Engine, spelled
 from api.routes.asking import Page as Asked
 from api.schemas import Health, answers, refuses, reply
+from api.security import Access, needs
 from domain.errors import ConfigError
 from domain.market import AssetClass, Instrument
 from engine.control import AccountView, PositionView, Status
@@ -25,12 +26,14 @@ router = APIRouter(tags=["Standing"])
 
 
 @router.get("/status", summary="All at one glance", responses=answers(Status, examples.STATUS))
+@needs(Access.READ)
 async def status(engine: Engine) -> Response:
     """Session, trading state, links, queue, money and every symbol."""
     return reply(engine.status())
 
 
 @router.get("/health", summary="Does it work?", responses=answers(Health, examples.HEALTH))
+@needs(Access.OPEN)
 async def health(engine: Engine) -> Response:
     """Answers 200 while the process lives; `degraded` names what does not work.
 
@@ -60,6 +63,7 @@ async def health(engine: Engine) -> Response:
     summary="Money",
     responses=answers(AccountView, examples.ACCOUNT) | refuses(HTTPStatus.SERVICE_UNAVAILABLE),
 )
+@needs(Access.READ)
 async def account(engine: Engine) -> Response:
     """The account as the engine sees it, with its age; 503 before the venue first answered."""
     view = engine.account()
@@ -77,6 +81,7 @@ async def account(engine: Engine) -> Response:
     summary="Positions and what protects them",
     responses=answers(Page[PositionView], {"items": [examples.POSITION], "next": None}),
 )
+@needs(Access.READ)
 async def positions(engine: Engine) -> Response:
     """Ours and foreign ones; `protected_by` says who would close each at its stop."""
     return reply(Page(items=tuple(engine.positions()), next=None))
@@ -88,15 +93,17 @@ async def positions(engine: Engine) -> Response:
     responses=answers(Page[Instrument], {"items": [examples.INSTRUMENT], "next": None})
     | refuses(HTTPStatus.BAD_REQUEST, HTTPStatus.BAD_GATEWAY),
 )
+@needs(Access.READ)
 async def assets(engine: Engine, asked: Asked, asset_class: AssetClass | None = None) -> Response:
     """By symbol, in alphabetical order."""
     found = await engine.assets(asset_class)
     if asked.symbol is not None:
-        found = [asset for asset in found if asset.symbol == asked.symbol.upper()]
+        found = [asset for asset in found if asset.symbol == spelled(asked.symbol)]
     return reply(_page_of(found, after=asked.after, limit=asked.limit))
 
 
 @router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
+@needs(Access.READ)
 async def metrics(request: Request) -> Response:
     """In Prometheus' text format."""
     return Response(generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_LATEST)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Request, Response
+from fastapi.responses import JSONResponse
 
 from api.problems import NotFound
 from api.routes.asking import Events
+from api.security import Access, needs
 from domain.errors import ConfigError
 
 router = APIRouter()
@@ -33,22 +35,28 @@ _DIGITS = 18
     response_class=Response,
     responses={200: {"description": "Server-sent events.", "content": {"text/event-stream": {}}}},
 )
-async def events(events: Events, last_event_id: Annotated[str | None, Header()] = None) -> Response:
+@needs(Access.READ)
+async def events(
+    request: Request, events: Events, last_event_id: Annotated[str | None, Header()] = None
+) -> Response:
     """Server-sent events; `id` is a journal entry's number, so `Last-Event-ID` resumes.
 
     Kinds that are not journaled (quotes, bars, dropped tickets) carry no id. A watcher too slow for
     its queue gets a `gap` event with the number it missed.
     """
-    return await events.watch(_number(last_event_id))
+    client = request.client.host if request.client else ""
+    return await events.watch(_number(last_event_id), client=client)
 
 
 @router.get("/", include_in_schema=False)
+@needs(Access.OPEN)
 async def dashboard() -> Response:
     """Show the status page."""
     return _page("status.html")
 
 
 @router.get("/docs", include_in_schema=False)
+@needs(Access.OPEN)
 async def reference() -> Response:
     """Show the reference, drawn from /openapi.json by a page of our own.
 
@@ -57,13 +65,22 @@ async def reference() -> Response:
     return _page("docs.html")
 
 
+@router.get("/openapi.json", include_in_schema=False)
+@needs(Access.READ)
+async def schema(request: Request) -> Response:
+    """Answer the schema of this interface."""
+    return JSONResponse(request.app.openapi())
+
+
 @router.get("/favicon.svg", include_in_schema=False)
+@needs(Access.OPEN)
 async def icon() -> Response:
     """Show the mark."""
     return _page("favicon.svg")
 
 
 @router.get("/static/{name}", include_in_schema=False)
+@needs(Access.OPEN)
 async def static(name: str) -> Response:
     """Serve the pages' own scripts and styles."""
     if name not in _STATIC:

@@ -5,7 +5,9 @@ import asyncio
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from api.security import Bucket, Gatekeeper, SecurityConfig, is_loopback
+from api.app import served_routes
+from api.security import AccessTable, Gatekeeper, SecurityConfig, is_loopback
+from api.security.gate import Bucket
 from domain.errors import ConfigError
 
 TOKEN = "correct-horse-battery-staple"
@@ -98,7 +100,7 @@ async def refuse_remote(config: SecurityConfig, client: tuple[str, int] | None) 
         "headers": [(b"host", b"127.0.0.1"), (b"authorization", f"Bearer {TOKEN}".encode())],
         "client": client,
     }
-    await Gatekeeper(app, config)(scope, receive, send)
+    await Gatekeeper(app, config, AccessTable(served_routes()))(scope, receive, send)
     return statuses[0]
 
 
@@ -199,3 +201,61 @@ async def test_line_of_rubbish_on_the_socket_harms_nobody(desk) -> None:
     assert b"400" in answer.split(b"\r\n")[0]
     writer.close()
     assert (await desk.http.get("/status")).status_code == 200
+
+
+@pytest.mark.parametrize("label", ["application/x-www-form-urlencoded", "text/plain", "", "a/json"])
+async def test_what_a_form_can_post_is_not_taken(desk, label) -> None:
+    """Forms and untyped blobs need no preflight: a page could send them."""
+    headers = {"content-type": label} if label else {}
+    answer = await desk.http.post("/start", content=b'{"reason": "x"}', headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (415, "MEDIA_TYPE_REFUSED")
+    own = {"origin": f"http://127.0.0.1:{desk.port}", "content-type": "text/plain"}
+    answer = await desk.http.post("/halt", content=b"{}", headers=own)
+    assert answer.status_code == 415
+    assert desk.engine.asked == []
+
+
+async def test_json_and_nothing_at_all_are_taken(desk) -> None:
+    """With a character set too; an empty body needs no label."""
+    typed = {"content-type": "Application/JSON; charset=utf-8"}
+    answer = await desk.http.post("/start", content=b"{}", headers=typed)
+    assert answer.status_code == 200
+    assert (await desk.http.post("/start")).status_code == 200
+
+
+@pytest.mark.parametrize("size", ["65537", "1e3", "-1", "9" * 400])
+async def test_a_body_announced_too_large_is_refused_before_it_comes(desk, size) -> None:
+    """Nonsense is no size."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", desk.port)
+    writer.write(
+        f"POST /start HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {size}\r\n\r\n".encode()
+    )
+    answer = await asyncio.wait_for(reader.read(), 20)
+    assert answer.split(b" ")[1] in {b"413", b"400"}
+    writer.close()
+    assert desk.engine.asked == []
+
+
+async def test_strangers_cannot_use_up_what_holders_of_tokens_read_with(serving) -> None:
+    """Pages and probes, which need no token, have a rate of their own."""
+    desk = await serving(SecurityConfig(token=TOKEN, open_rate=(0.0, 1)))
+    assert [(await desk.http.get("/health")).status_code for _ in range(2)] == [200, 429]
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    assert (await desk.http.get("/status", headers=headers)).status_code == 200
+
+
+async def test_one_address_cannot_hold_all_streams(serving) -> None:
+    """Two from here, and the third is told to close one."""
+    desk = await serving(max_watchers_per_client=2)
+    async with desk.http.stream("GET", "/events"), desk.http.stream("GET", "/events"):
+        third = await desk.http.get("/events")
+        assert (third.status_code, third.json()["code"]) == (429, "TOO_MANY_STREAMS")
+
+
+async def test_a_crash_carries_safe_headers_too(desk, caplog) -> None:
+    """It is answered outside of the gate."""
+    caplog.set_level("CRITICAL")
+    desk.engine.refusal = ZeroDivisionError("a defect")
+    answer = await desk.http.get("/status")
+    assert answer.status_code == 500
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
