@@ -193,8 +193,11 @@ def build_order(
 ) -> OrderRequest | Check:
     """Turn what was decided into one order, or into the check that says why there is none.
 
-    A close is the whole position; an open is sized to the allowance, with both exits set.
+    A close is the whole position; an open is sized to the allowance, with both exits set. A close
+    never waits at a price: the stop has made way for it, so a passive plan becomes the default.
     """
+    if intent.is_close and plan.style is ExecutionStyle.PASSIVE:
+        plan = DEFAULT_CLOSE
     side = Side.BUY if intent in {Intent.OPEN_LONG, Intent.CLOSE_SHORT} else Side.SELL
     price = limit_price(
         side=side,
@@ -258,10 +261,8 @@ def _closing(terms: _Terms) -> OrderRequest:
     """Close the whole position; fractions need a DAY order, and crypto knows none."""
     position = terms.window.position
     assert position is not None
-    time_in_force = TimeInForce.DAY
-    if terms.window.asset_class is AssetClass.CRYPTO:
-        is_passive = terms.style is ExecutionStyle.PASSIVE
-        time_in_force = TimeInForce.GTC if is_passive else TimeInForce.IOC
+    is_crypto = terms.window.asset_class is AssetClass.CRYPTO
+    time_in_force = TimeInForce.IOC if is_crypto else TimeInForce.DAY
     return _request(
         terms, leg=Leg.REDUCE, quantity=abs(position.quantity), time_in_force=time_in_force
     )

@@ -144,11 +144,19 @@ def test_the_default_close_crosses_the_spread() -> None:
     assert Decimal("230.80") < leaving.limit_price < Decimal("230.98")
 
 
-def test_a_crypto_close_is_immediate_or_waits() -> None:
+@pytest.mark.parametrize("symbol", ["AAPL", "BTC/USD"])
+def test_a_close_never_waits_at_a_price(symbol: str) -> None:
+    """The stop makes way for a close: one that rested left the position bare until it filled."""
+    window = make_window(symbol, position=long_position("0.004"))
+    waiting = order(window, Intent.CLOSE_LONG, plan=WAIT)
+    assert waiting == order(window, Intent.CLOSE_LONG, plan=DEFAULT_CLOSE)
+    assert waiting.limit_price < Decimal(repr(window.quote.bid))
+
+
+def test_a_crypto_close_is_immediate() -> None:
     """Crypto knows no DAY order."""
     window = make_window("BTC/USD", position=long_position("0.004"))
     assert order(window, Intent.CLOSE_LONG).time_in_force is TimeInForce.IOC
-    assert order(window, Intent.CLOSE_LONG, plan=WAIT).time_in_force is TimeInForce.GTC
 
 
 prices = st.floats(min_value=0.5, max_value=5_000).map(lambda price: round(price, 2))
