@@ -170,6 +170,7 @@ class Bot:
                 self._parts.ownership.resume(symbol)
             return self.status()
         await self._parts.gate.raise_to_active(code=code, actor=actor, reason=reason)
+        self._parts.flatten.cease()
         self._parts.exits.is_suspended = False
         self._parts.exits.wake_all()
         return self.status()
@@ -177,12 +178,12 @@ class Bot:
     async def flatten(
         self, *, actor: str, reason: str = "", account_wide: bool = False
     ) -> Sequence[PositionView]:
-        """Halt, cancel, close our positions, look again; returns what is left."""
+        """Halt, cancel, close our positions; returns what is left, which goes on being closed."""
         parts = self._parts
         parts.gate.lower(TradingState.HALTED, code=OPERATOR, reason="flatten", actor=actor)
-        await parts.sweeper.entries("flatten")
         await self._note("flatten", actor, reason, {"account_wide": account_wide})
         await parts.flatten.all(actor=actor, account_wide=account_wide)
+        await self._reject_waiting(actor)
         left = self.positions()
         return left if account_wide else [position for position in left if position.is_ours]
 

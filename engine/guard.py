@@ -78,6 +78,24 @@ class Guard:
             group.create_task(self._beat(), name="guard-beat")
             group.create_task(self._record_equity(), name="equity")
 
+    @asynccontextmanager
+    async def attended(self) -> AsyncIterator[Reconciliation]:
+        """Send and follow orders and do nothing else: for a command beside a bot that hangs.
+
+        Yields what the venue shows now, taken over into the book.
+        """
+        async with self._gateway, asyncio.TaskGroup() as group:
+            following = group.create_task(self._reconciler.follow(), name="order-stream")
+            try:
+                yield await self._reconciler.reconcile(Trigger.OPERATOR)
+            finally:
+                following.cancel()
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether work can be started that outlives a session."""
+        return self._group is not None
+
     def start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Run work that no session's end may cut, such as sending an order."""
         if self._group is None:

@@ -51,7 +51,10 @@ class Metrics:
         self._fills = counter("fills", "Executions of our orders.", "side", "leg")
         self._fees = counter("fees_dollars", "Fees of our executions.")
         self._unprotected_s = histogram(
-            "position_unprotected_seconds", "From fill to acknowledged stop.", _UNPROTECTED_S
+            "position_unprotected_seconds",
+            "A position without an acknowledged stop.",
+            _UNPROTECTED_S,
+            "cause",
         )
         self._alerts = counter("alerts", "Lines raised to the operator.", "code")
         self._sweep_s = histogram(
@@ -92,9 +95,9 @@ class Metrics:
         self._fills.labels(fill.side, fill.leg).inc()
         self._fees.inc(max(0.0, float(fill.fee)))
 
-    def position_protected(self, *, unprotected_s: float) -> None:
-        """Count how long a fill went without an acknowledged stop."""
-        self._unprotected_s.observe(unprotected_s)
+    def position_protected(self, *, unprotected_s: float, cause: str = "fill") -> None:
+        """Count how long a position stood without an acknowledged stop, and why."""
+        self._unprotected_s.labels(cause).observe(unprotected_s)
 
     def alert_raised(self, code: str) -> None:
         """Count a line to the operator."""

@@ -10,46 +10,58 @@ from decimal import Decimal
 
 from domain.orders import Leg, Order
 from domain.ports import EntryKind
+from domain.pricing import to_decimal
 from domain.records import Record, parse
-from engine.orders.protection.plans import Plan, plan_of
+from engine.orders.protection.plans import Opening
 from engine.trading import EMPTY, Standing
 from engine.watching.equity import EquityMarks
+from journal.reads.decisions import DecisionReads
 from journal.reads.orders import OrderReads
 from journal.reads.states import StateReads
+
+
+class Held(Record, frozen=True):
+    """A position as the journal explains it: how it opened, its orders, attempts used by leg."""
+
+    opening: Opening
+    orders: tuple[Order, ...]
+    attempts: dict[Leg, int]
 
 
 class Remembered(Record, frozen=True):
     """What the journal knew. `owned` are symbols whose fills do not add up to zero."""
 
     orders: tuple[Order, ...]
-    plans: tuple[tuple[Plan, dict[Leg, int]], ...]
+    held: tuple[Held, ...]
     owned: frozenset[str]
     reducing: frozenset[str]
     standing: Standing
     marks: EquityMarks | None
 
 
-async def remember(orders: OrderReads, states: StateReads, symbols: Iterable[str]) -> Remembered:
+async def remember(
+    orders: OrderReads, states: StateReads, decisions: DecisionReads, symbols: Iterable[str]
+) -> Remembered:
     """Read all that a start needs; raises `JournalError`."""
-    held: dict[str, Order] = {}
+    held: dict[str, Held] = {}
     related: dict[str, Order] = {}
-    plans: list[tuple[Plan, dict[Leg, int]]] = []
     for symbol in symbols:
         entry = await _held_by(orders, symbol)
         if entry is None:
             continue
-        held[symbol] = entry
         origin = entry.request.decision_id
-        for order in await orders.of_origin(origin):
-            related[order.client_order_id] = order
-        plan = plan_of(entry.request, opened_at=entry.ts_updated or entry.request.valid_until)
-        if plan is not None:
-            plans.append((plan, await orders.attempts(origin)))
+        relatives = tuple(await orders.of_origin(origin))
+        related |= {order.client_order_id: order for order in relatives}
+        held[symbol] = Held(
+            opening=await _opening(orders, decisions, entry),
+            orders=relatives,
+            attempts=await orders.attempts(origin),
+        )
     for order in await orders.open():
         related[order.client_order_id] = order
     return Remembered(
         orders=tuple(related.values()),
-        plans=tuple(plans),
+        held=tuple(held.values()),
         owned=frozenset(held),
         reducing=await _reducing(states),
         standing=await _standing(states),
@@ -64,6 +76,20 @@ async def _held_by(orders: OrderReads, symbol: str) -> Order | None:
     return await orders.last_entry(symbol) if total != 0 else None
 
 
+async def _opening(orders: OrderReads, decisions: DecisionReads, entry: Order) -> Opening:
+    """Return how a position opened: its first execution, and the range its decision saw."""
+    rows = await orders.fills(client_order_ids=(entry.client_order_id,), limit=1)
+    decision = await decisions.get(entry.request.decision_id)
+    window = None if decision is None else await decisions.window(decision.window_digest)
+    atr = None if window is None else window.get("indicators", {}).get("atr_14")
+    return Opening(
+        entry=entry.request,
+        price=rows[0].fill.price if rows else entry.request.reference_price,
+        opened_at=rows[0].fill.ts_event if rows else entry.ts_updated or entry.request.valid_until,
+        atr=None if atr is None else to_decimal(atr),
+    )
+
+
 async def _reducing(states: StateReads) -> frozenset[str]:
     """Return the symbols somebody else had traded, as the last reconciliation said."""
     entry = await states.reconciliation()
@@ -76,7 +102,5 @@ async def _standing(states: StateReads) -> Standing:
 
 
 async def _marks(states: StateReads) -> EquityMarks | None:
-    row = await states.equity()
-    if row is None:
-        return None
-    return EquityMarks(day=row.day, day_start=row.day_start, peak=row.peak)
+    entry = await states.last(EntryKind.EQUITY)
+    return None if entry is None else parse(entry.body, EquityMarks)

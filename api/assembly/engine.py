@@ -6,7 +6,8 @@ the venue's rules, memory, hands, eyes, the deciding half, and the face that peo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,12 +29,13 @@ from engine.killswitch.sweep import Sweeper
 from engine.metrics import CountsCollector, Metrics, StatusCollector
 from engine.orders.book import OrderBook
 from engine.orders.delivery.seams import GatewaySeams
-from engine.orders.flatten import Flatten
+from engine.orders.flatten import Flatten, FlattenSeams
 from engine.orders.gateway import Gateway
 from engine.orders.ownership import Ownership, OwnershipConfig
 from engine.orders.protection.exits import Exits
-from engine.orders.protection.plans import adopted_plan
-from engine.orders.reconcile import Reconciler, ReconcilerSeams
+from engine.orders.protection.seams import Seams
+from engine.orders.protection.watching.bare import Cause
+from engine.orders.reconcile import Reconciler, ReconcilerSeams, Trigger
 from engine.session import Session
 from engine.trading import TradingGate
 from engine.watching.equity import EquityWatch, day_zone
@@ -168,28 +170,42 @@ class _Builder:
         )
         self._exits = Exits(
             plan.exits,
-            gateway=self._gateway,
-            held=self._ledger.quantity,
-            working=self._book.working,
-            quote=self._quote,
-            set_band=outside.store.set_band,
-            instrument=self._instrument,
-            refresh=self._reconciler.refresh,
-            clock=outside.clock,
-            measured=self._protected,
-            alert=self._alert,
+            Seams(
+                gateway=self._gateway,
+                clock=outside.clock,
+                calendar=outside.calendar,
+                position=self._ledger.position,
+                working=self._book.working,
+                quote=self._quote,
+                is_halted=lambda symbol: outside.store.view(symbol).is_halted,
+                atr=lambda entry: self._windows.facts(entry).atr,
+                set_band=outside.store.set_band,
+                instrument=self._instrument,
+                refresh=self._reconciler.refresh,
+                measured=self._protected,
+                alert=self._alert,
+                is_managed=self._ownership.is_managed,
+                renew=self._fresh.renew,
+                look=lambda: self._reconciler.reconcile(Trigger.RETRY),
+            ),
         )
         self._flatten = Flatten(
-            exits=self._exits,
-            ledger=self._ledger,
-            quote=self._quote,
-            instrument=self._instrument,
-            is_ours=self._is_ours,
-            is_managed=self._ownership.is_managed,
-            ended=self._book.ended,
-            refresh=self._reconciler.refresh,
-            journal=outside.journal,
-            clock=outside.clock,
+            FlattenSeams(
+                exits=self._exits,
+                ledger=self._ledger,
+                quote=self._quote,
+                instrument=self._instrument,
+                is_ours=self._is_ours,
+                is_managed=self._ownership.is_managed,
+                cancel_entries=lambda: self._sweeper.entries("flatten"),
+                ended=self._book.ended,
+                refresh=self._reconciler.refresh,
+                start=self._start_apart,
+                calendar=outside.calendar,
+                journal=outside.journal,
+                clock=outside.clock,
+                alert=self._alert,
+            )
         )
         self._book.listen(self._exits.on_change)
         self._book.listen(self._on_change)
@@ -319,8 +335,10 @@ class _Builder:
         """Put back what the journal remembers, before anything runs."""
         remembered = self._outside.remembered
         self._book.restore(remembered.orders)
-        for protection, attempts in remembered.plans:
-            self._exits.adopt(protection, attempts)
+        for order in remembered.orders:
+            self._exits.watch(order.symbol)
+        for held in remembered.held:
+            self._exits.restore(held.opening, list(held.orders), held.attempts)
 
     async def _enter(self, request: OrderRequest) -> Order | Denied:
         await self._fresh.renew(request.symbol)
@@ -332,6 +350,9 @@ class _Builder:
     async def _close(self, request: OrderRequest) -> Order | Denied:
         await self._fresh.renew(request.symbol)
         return await self._exits.close(request)
+
+    def _start_apart(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None] | None:
+        return self._guard.start(work, name) if self._guard.is_running else None
 
     def _sent(self, kind: str, body: dict[str, Any]) -> None:
         """Copy an event to the watchers; count the orders that were handed to the venue."""
@@ -357,8 +378,8 @@ class _Builder:
         self._metrics.alert_raised(code)
         self._notices.add(code, message, symbol or None)
 
-    def _protected(self, _symbol: str, seconds: float) -> None:
-        self._metrics.position_protected(unprotected_s=seconds)
+    def _protected(self, _symbol: str, seconds: float, cause: Cause) -> None:
+        self._metrics.position_protected(unprotected_s=seconds, cause=cause)
 
     def _on_change(self, before: Order | None, after: Order, fill: Fill | None) -> None:
         if fill is not None:
@@ -369,8 +390,7 @@ class _Builder:
 
     def _adopted(self, position: Position, origin: str) -> None:
         """Protect a position taken over at the first start."""
-        instrument = self._instrument(position.symbol)
-        self._exits.adopt(adopted_plan(position, instrument, origin), {})
+        self._exits.adopt(position, origin)
 
     def _entries_possible(self, symbol: str) -> bool:
         """Tell whether a run of a flat symbol could lead to an order at all."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 from broker.alpaca import AlpacaBrokerConfig
 from domain.limits import Limits
 from domain.market import Floors
 from engine.deciding.budget import BudgetConfig
-from engine.orders.protection.keeper import ExitsConfig
+from engine.orders.protection.seams import ExitsConfig
 from feeds.alpaca.config import AlpacaFeedConfig
 from graph.analysts.model.endpoint import EndpointConfig
+from graph.approval.checkpoints import CheckpointsConfig
 from journal.database import JournalConfig, address_of
 
 
@@ -24,6 +26,15 @@ class AnalystPlan:
     endpoint: EndpointConfig | None = None
     cache: Path = Path(".cache")
     budget: BudgetConfig = field(default_factory=BudgetConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApprovalPlan:
+    """Which entries wait for a person (`above` dollars; none: all), how long, and where."""
+
+    above: Decimal | None
+    ttl_s: float
+    checkpoints: CheckpointsConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +58,7 @@ class EnginePlan:
     adopt_positions: bool = False
     autostart: bool = False
     exits: ExitsConfig = field(default_factory=ExitsConfig)
+    approval: ApprovalPlan | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

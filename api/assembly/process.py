@@ -173,7 +173,9 @@ async def _open(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outside:
         bus=bus,
         registry=registry,
         instruments=instruments,
-        remembered=await remember(reader.orders, reader.states, plan.engine.symbols),
+        remembered=await remember(
+            reader.orders, reader.states, reader.decisions, plan.engine.symbols
+        ),
         venue=venue,
         account_id=account.account_id,
         mark=HaltMark(plan.mark_path),

@@ -14,7 +14,7 @@ from domain.errors import FeedError
 from domain.market import Bar, NewsItem
 from domain.ports import Clock, Feed, MarketSink
 from domain.records import NS_PER_S, format_ns
-from engine.orders.protection.keeper import BAND_OWNER as EXITS
+from engine.orders.protection.seams import BAND_OWNER as EXITS
 
 Publish = Callable[[str, dict[str, Any]], None]
 """Hand (kind, body) to the bus; never blocks, never raises."""

@@ -8,137 +8,97 @@ one order or one cancel through the gateway; what it caused wakes the keeper aga
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from collections.abc import Awaitable
 from decimal import Decimal
-from typing import Protocol
 
 import msgspec
 import structlog
 
+from domain.account import Position
 from domain.errors import BrokerError, JournalError
-from domain.market import AssetClass, Instrument, Quote
-from domain.orders import (
-    Leg,
-    Order,
-    OrderRequest,
-    OrderState,
-    Purpose,
-    Side,
-)
-from domain.ports import Clock
+from domain.market import AssetClass
+from domain.orders import Leg, Order, OrderRequest, OrderState, Purpose, Side
 from domain.pricing import to_decimal
-from domain.records import NS_PER_S, Record, format_ns
+from domain.records import NS_PER_S, format_ns
 from domain.risk import Denied
 from engine.clock import woken_within
-from engine.orders.protection.cover import ACKNOWLEDGED, covered, is_urgent, roots
-from engine.orders.protection.plans import (
-    Plan,
-    Urgency,
-    sellable,
-    stop_request,
-    touch_of,
-    urgent_request,
+from engine.orders.protection.cover import (
+    ACKNOWLEDGED,
+    covered,
+    has_target,
+    is_urgent,
+    loosest_stop,
+    roots,
 )
+from engine.orders.protection.planbook import PlanBook
+from engine.orders.protection.plans import Plan, rescaled, sellable, tightened, trailed, trails_at
+from engine.orders.protection.requests import Urgency, stop_request, urgent_request
+from engine.orders.protection.seams import BAND_OWNER, ExitsConfig, Seams
+from engine.orders.protection.watching.bare import Bare, Cause
+from engine.orders.protection.watching.pace import Pace
+from engine.orders.protection.watching.prices import Prices
+from engine.orders.protection.watching.triggers import Triggers, Why
 
 log = structlog.get_logger(__name__)
 
-BAND_OWNER = "exits"
-
 _EXIT_LEGS = frozenset({Leg.REDUCE, Leg.FLATTEN})
 
-
-class ExitsConfig(Record, frozen=True):
-    """How keepers behave; times in seconds of event time.
-
-    `partial_grace_s`: how long a partly filled entry may wait for its rest before the rest is
-    cancelled and the filled part protected. `breach_grace_s`: how long a stop may stay unfilled
-    beyond its trigger before the engine sells itself. `exit_collar`: the fraction of price such an
-    urgent exit may give up. `exit_ttl_s`: how long it may work before it is cancelled and priced
-    anew. `cancel_wait_s`: how long a cancel may take to become terminal. A stop that the venue
-    refuses is tried again after `retry_s`, doubling to `retry_longest_s`.
-    """
-
-    check_every_s: float = 1.0
-    partial_grace_s: float = 0.4
-    breach_grace_s: float = 2.0
-    exit_collar: Decimal = Decimal("0.02")
-    exit_ttl_s: float = 5.0
-    cancel_wait_s: float = 5.0
-    retry_s: float = 0.25
-    retry_longest_s: float = 5.0
-
-
-class GatewayPort(Protocol):
-    """What a keeper needs of the gateway."""
-
-    async def submit(self, request: OrderRequest) -> Order | Denied:
-        """Authorize, write ahead and send."""
-        ...
-
-    async def cancel(self, order: Order, reason: str) -> Order:
-        """Ask the venue to cancel and see it through."""
-        ...
-
-    def turn(self, symbol: str) -> AbstractAsyncContextManager[None]:
-        """Hold a symbol for a sequence that no entry may interrupt."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seams:
-    """What every keeper shares: facts to look at, hands to act with, ears to tell."""
-
-    config: ExitsConfig
-    gateway: GatewayPort
-    clock: Clock
-    held: Callable[[str], Decimal]
-    """Our signed position in a symbol."""
-    working: Callable[[str], list[Order]]
-    """Our orders in a symbol that may still fill."""
-    quote: Callable[[str], Quote | None]
-    set_band: Callable[[str, str, float, float], None]
-    instrument: Callable[[str], Instrument]
-    refresh: Callable[[], Awaitable[None]]
-    """Correct account and positions by REST: crypto fees leave in coin, unseen by any event."""
-    plan: Callable[[str], Plan | None]
-    forget: Callable[[str], None]
-    next_id: Callable[[str, Leg], str]
-    is_suspended: Callable[[], bool]
-    """Tell whether a person has taken all protection down (cancel-all with `protective`)."""
-    measured: Callable[[str, float], None]
-    """Hear how long a position stood bare, in seconds."""
-    alert: Callable[[str, str, str], None]
-    """Hear (code, message, symbol)."""
+_BLOCKED = ("wash trade", "insufficient qty", "insufficient balance")
+"""What the venue says when another order stands in the way of a stop (ALPACA 3.4)."""
 
 
 class Keeper:
     """Watch one symbol until the process ends; cheap when there is nothing to do."""
 
-    def __init__(self, symbol: str, seams: Seams) -> None:
+    def __init__(self, symbol: str, seams: Seams, config: ExitsConfig, book: PlanBook) -> None:
         self.symbol = symbol
         self._seams = seams
-        self._config = seams.config
+        self._config = config
+        self._book = book
+        self._instrument = seams.instrument(symbol)
+        self._prices = Prices(symbol, seams, config)
+        self._triggers = Triggers(config, seams.clock, seams.calendar)
+        self._bare = Bare(symbol, seams.clock, seams.measured, seams.alert)
+        self._stop_pace = Pace(seams.clock, config.retry_s, config.retry_longest_s)
+        self._exit_pace = Pace(seams.clock, config.exit_pace_s, config.exit_pace_longest_s)
+        self._trail_pace = Pace(seams.clock, config.trail_every_s, config.trail_every_s)
         self._woken = asyncio.Event()
         self._lock = asyncio.Lock()
-        self._bare_since_ns: int | None = None
-        self._breached_since_ns: int | None = None
         self._needs_refresh = False
-        self._refusals = 0
-        self._retry_at_ns = 0
+        self._basis: Position | None = None
+        self._leaving: Why | None = None
 
     def wake(self) -> None:
         """Look again now."""
         self._woken.set()
 
-    def filled(self) -> None:
-        """Note that an entry filled: the time without protection starts here."""
-        if self._bare_since_ns is None:
-            self._bare_since_ns = self._seams.clock.monotonic_ns()
-        if self._seams.instrument(self.symbol).asset_class is AssetClass.CRYPTO:
+    def expect(self, cause: Cause) -> None:
+        """Say what the next gap will be for: a fill, or a restart."""
+        self._bare.expected = cause
+        if cause is Cause.FILL and self._instrument.asset_class is AssetClass.CRYPTO:
             self._needs_refresh = True
-        self._woken.set()
+
+    def moved(self) -> None:
+        """Note that an order of ours moved the position: its size says nothing of a split."""
+        self._basis = None
+
+    def observe(self) -> None:
+        """Measure protection as it stands; called in the very step of each order event."""
+        quantity = self._quantity()
+        working = self._seams.working(self.symbol)
+        is_held = quantity > 0 and self._book.get(self.symbol) is not None
+        is_covered = covered(working) >= quantity
+        self._bare.observe(is_held=is_held, is_covered=is_covered)
+
+    def look(self) -> None:
+        """Alert when the position has stood bare for too long; a person may have wanted it so."""
+        if not self._book.is_suspended:
+            self._bare.look()
+
+    @property
+    def bare_for_s(self) -> float:
+        """Return for how long the position has been bare, zero when it is not."""
+        return self._bare.for_s
 
     async def run(self) -> None:
         """Step whenever something changed, and every `check_every_s` while there is a position."""
@@ -159,9 +119,9 @@ class Keeper:
         if not self._seams.held(self.symbol) and not self._seams.working(self.symbol):
             await self._woken.wait()
         else:
-            retry_s, every_s = self._retry_in_s(), self._config.check_every_s
-            wait_s = min(retry_s, every_s) if retry_s > 0 else every_s
-            await woken_within(self._woken, self._seams.clock, wait_s)
+            waits = (self._stop_pace.left_s, self._exit_pace.left_s, self._config.check_every_s)
+            soonest_s = min(wait_s for wait_s in waits if wait_s > 0)
+            await woken_within(self._woken, self._seams.clock, soonest_s)
         self._woken.clear()
 
     async def _guarded_step(self) -> None:
@@ -170,12 +130,14 @@ class Keeper:
         except (BrokerError, JournalError) as error:
             log.warning("exit_step_failed", symbol=self.symbol, code=error.code)
             self._seams.alert(error.code, error.line, self.symbol)
+        self.observe()
 
     async def _step(self) -> None:
-        plan = self._seams.plan(self.symbol)
+        self.observe()
+        plan, working = self._book.get(self.symbol), self._seams.working(self.symbol)
         if plan is None:
+            await self._clean_up(working)
             return
-        working = self._seams.working(self.symbol)
         if any(order.request.leg in _EXIT_LEGS or is_urgent(order) for order in working):
             await self._expire_exits(working)
             return
@@ -183,71 +145,125 @@ class Keeper:
             return
         quantity = self._quantity()
         if quantity <= 0:
-            await self._clean_up(plan, working)
+            await self._clean_up(working)
             return
-        if self._seams.is_suspended():
-            return
-        if self._should_exit(plan):
-            await self._exit_now(plan, self._exit_leg(plan))
-            return
+        if not self._book.is_suspended:
+            await self._keep(self._follow_split(plan), quantity, working)
+
+    async def _keep(self, plan: Plan, quantity: Decimal, working: list[Order]) -> None:
+        """Leave the position when it is time to, else keep it behind its stop."""
+        is_covered = covered(working) == quantity
+        if self._triggers.is_open(self._instrument.asset_class) and not self._is_halted():
+            quote = await self._prices.now(may_ask=is_covered)
+            if is_covered and quote is not None and self._trail_pace.is_due:
+                plan = self._trail(plan, working)
+            why = self._triggers.due(plan, quote, working)
+            if why is not None:
+                await self._leave(plan, why)
+                return
+        self._leaving = None
+        self._exit_pace.reset()
         await self._protect(plan, quantity, working)
+
+    def _is_halted(self) -> bool:
+        """Tell a halt: nothing would fill, and a stop taken back could not come into it again."""
+        return self._seams.is_halted(self.symbol)
 
     def _quantity(self) -> Decimal:
         """Return what can be closed: a rest below the venue's minimum is dust and stays."""
-        instrument, quote = self._seams.instrument(self.symbol), self._seams.quote(self.symbol)
+        quote = self._seams.quote(self.symbol)
         price = Decimal(0) if quote is None else to_decimal(max(quote.bid, 0.0))
-        return sellable(self._seams.held(self.symbol), instrument, price=price)
+        return sellable(self._seams.held(self.symbol), self._instrument, price=price)
+
+    def _follow_split(self, plan: Plan) -> Plan:
+        """Bring the levels to the new price when the venue has split the position."""
+        before, after = self._basis, self._seams.position(self.symbol)
+        self._basis = after
+        if before is None or after is None or before.quantity == after.quantity:
+            return plan
+        scaled = rescaled(plan, before, after, self._instrument)
+        if scaled is None:
+            return plan
+        self._book.rescale(scaled)
+        self._seams.alert(
+            "POSITION_SPLIT",
+            f"{self.symbol} went from {before.quantity} to {after.quantity} at the same cost: "
+            f"its stop is now {scaled.stop}.",
+            self.symbol,
+        )
+        return scaled
+
+    def _trail(self, plan: Plan, working: list[Order]) -> Plan:
+        """Move the stop up behind the price; what rests at the venue follows."""
+        quote = self._seams.quote(self.symbol)
+        if quote is None or loosest_stop(working, plan.side) != plan.stop:
+            return plan
+        moved = trailed(plan, quote, self._instrument, step=self._config.trail_step)
+        if moved != plan:
+            self._trail_pace.hold()
+            moved = self._book.update(moved)
+        return moved
 
     async def _settle_entry(self, working: list[Order]) -> bool:
         """Cancel the rest of a partly filled entry; true while an entry still works.
 
-        A resting remainder would make the venue refuse the stop (wash rule, ALPACA 3.4).
+        A resting remainder would make the venue refuse the stop (wash rule, ALPACA 3.4); so would
+        an entry whose executions we have not heard of but whose position we hold.
         """
         entries = [order for order in working if order.request.leg is Leg.ENTRY]
+        has_filled = self._quantity() > 0
         for entry in entries:
-            is_partial = entry.filled_quantity > 0 and entry.state is not OrderState.PENDING_CANCEL
-            if is_partial and self._bare_for_s() >= self._config.partial_grace_s:
+            is_partial = (
+                entry.filled_quantity > 0 or has_filled
+            ) and entry.state is not OrderState.PENDING_CANCEL
+            left_s = self._config.partial_grace_s - self._bare.for_s
+            if is_partial and left_s <= 0:
                 await self._seams.gateway.cancel(entry, "protect the filled part")
             elif is_partial:
-                await self._seams.clock.sleep(self._config.partial_grace_s - self._bare_for_s())
+                await self._seams.clock.sleep(left_s)
                 self._woken.set()
         return bool(entries)
 
-    def _bare_for_s(self) -> float:
-        if self._bare_since_ns is None:
-            return 0.0
-        return (self._seams.clock.monotonic_ns() - self._bare_since_ns) / NS_PER_S
+    async def _clean_up(self, working: list[Order]) -> None:
+        """Take back what would sell a position that is gone; forget its plan.
 
-    async def _clean_up(self, plan: Plan, working: list[Order]) -> None:
-        """Take back what would sell a position that is gone."""
+        A rest that only its price has made too small keeps the stop it has.
+        """
+        has_entry = any(order.request.leg is Leg.ENTRY for order in working)
+        lots = sellable(self._seams.held(self.symbol), self._instrument, price=Decimal(0))
+        if lots > 0 or has_entry:
+            return
         exits = [order for order in working if order.request.purpose is Purpose.PROTECT]
         for order in roots(exits):
             if order.state is not OrderState.PENDING_CANCEL:
                 await self._seams.gateway.cancel(order, "the position is closed")
         if not working:
-            self._bare_since_ns = None
-            self._breached_since_ns = None
-            self._seams.forget(plan.symbol)
+            self._triggers.reset()
+            self._exit_pace.reset()
+            self._basis = self._leaving = None
+            self._book.drop(self.symbol)
+            self._seams.set_band(self.symbol, BAND_OWNER, 0.0, float("inf"))
 
     async def _protect(self, plan: Plan, quantity: Decimal, working: list[Order]) -> None:
         stops = roots([order for order in working if order.request.purpose is Purpose.PROTECT])
-        if covered(working) == quantity:
-            self._note_protected()
-            self._arm(plan)
-            return
-        pending = [order for order in stops if order.state not in ACKNOWLEDGED]
-        if pending:
+        resting = loosest_stop(working, plan.side)
+        if covered(working) == quantity and resting is not None:
+            plan = self._book.update(tightened(plan, resting))
+            if resting == plan.stop:
+                self._arm(plan, working)
+                return
+        if any(order.state not in ACKNOWLEDGED for order in stops):
             return
         for order in stops:
             if order.state is not OrderState.PENDING_CANCEL:
-                await self._seams.gateway.cancel(order, "the position's size changed")
-        if not stops and self._retry_in_s() <= 0:
+                self._bare.expected = Cause.REPLACED
+                await self._seams.gateway.cancel(order, "size or level of the stop changed")
+        if not stops and self._stop_pace.is_due:
             await self._place_stop(plan)
 
     async def _place_stop(self, plan: Plan) -> None:
-        instrument = self._seams.instrument(self.symbol)
         if self._needs_refresh:
-            await self._seams.refresh()
+            await self._briefly(self._seams.refresh())
             self._needs_refresh = False
         quantity = self._quantity()
         if quantity <= 0:
@@ -255,100 +271,77 @@ class Keeper:
         request = stop_request(
             plan,
             quantity,
-            instrument,
-            client_order_id=self._seams.next_id(plan.origin, Leg.STOP),
+            self._instrument,
+            client_order_id=self._book.next_id(plan.origin, Leg.STOP),
             now_ns=self._seams.clock.now_ns(),
         )
         result = await self._seams.gateway.submit(request)
         if isinstance(result, Denied):
-            self._seams.alert(result.code, f"the stop of {self.symbol} was denied", self.symbol)
+            text = f"the stop of {self.symbol} was denied: {result.value}"
+            self._seams.alert(result.code, text, self.symbol)
+            self._stop_pace.back_off()
         elif result.state is OrderState.REJECTED:
-            self._seams.alert("STOP_REJECTED", result.reason, self.symbol)
-            self._needs_refresh = True
-            self._back_off()
+            await self._refused(result.reason)
         else:
-            self._refusals = 0
+            self._stop_pace.reset()
             self._woken.set()
 
-    def _back_off(self) -> None:
-        """Ask again later each time: a loop of refusals would spend the budget that exits need."""
-        pause_s = min(self._config.retry_s * 2**self._refusals, self._config.retry_longest_s)
-        self._refusals += 1
-        self._retry_at_ns = self._seams.clock.monotonic_ns() + int(pause_s * NS_PER_S)
+    async def _refused(self, reason: str) -> None:
+        """Find out what stands in the way, and ask again later each time.
 
-    def _retry_in_s(self) -> float:
-        return (self._retry_at_ns - self._seams.clock.monotonic_ns()) / NS_PER_S
+        A loop of refusals would spend the budget that exits need.
+        """
+        self._stop_pace.back_off()
+        self._needs_refresh = True
+        if any(text in reason for text in _BLOCKED):
+            await self._briefly(self._seams.look())
+        self._seams.alert("STOP_REJECTED", reason, self.symbol)
 
-    def _note_protected(self) -> None:
-        if self._bare_since_ns is not None:
-            self._seams.measured(self.symbol, self._bare_for_s())
-            self._bare_since_ns = None
-
-    def _arm(self, plan: Plan) -> None:
-        """Ask to be woken when the price reaches the target or falls through the stop."""
-        stop, target = float(plan.stop), float(plan.target or 0)
+    def _arm(self, plan: Plan, working: list[Order]) -> None:
+        """Ask to be woken when the price reaches what the engine itself must act on."""
+        quote, ahead = self._seams.quote(self.symbol), []
+        if plan.target is not None and not has_target(working, plan.target, plan.side):
+            ahead.append(float(plan.target))
+        next_trail = trails_at(plan, step=self._config.trail_step)
+        if next_trail is not None and quote is not None and self._trail_pace.is_due:
+            ahead.append(float(next_trail) + plan.side.sign * (quote.ask - quote.bid) / 2)
         if plan.side is Side.BUY:
-            self._seams.set_band(self.symbol, BAND_OWNER, stop, target or float("inf"))
+            low, high = float(plan.stop), min(ahead, default=float("inf"))
         else:
-            self._seams.set_band(self.symbol, BAND_OWNER, target, stop)
+            low, high = max(ahead, default=0.0), float(plan.stop)
+        self._seams.set_band(self.symbol, BAND_OWNER, low, high)
 
-    def _should_exit(self, plan: Plan) -> bool:
-        quote = self._seams.quote(self.symbol)
-        if quote is None or quote.bid <= 0 or quote.ask <= 0:
-            return False
-        if self._target_rests_at_venue():
-            return self._is_breached(plan, quote)
-        return self._is_target_reached(plan, quote) or self._is_breached(plan, quote)
-
-    def _target_rests_at_venue(self) -> bool:
-        return any(o.request.leg is Leg.TARGET for o in self._seams.working(self.symbol))
-
-    def _is_target_reached(self, plan: Plan, quote: Quote) -> bool:
-        if plan.target is None:
-            return False
-        if plan.side is Side.BUY:
-            return quote.bid >= float(plan.target)
-        return quote.ask <= float(plan.target)
-
-    def _is_breached(self, plan: Plan, quote: Quote) -> bool:
-        """Tell whether the price has stood beyond the stop longer than the venue's stop needs."""
-        stop = float(plan.stop)
-        beyond = quote.bid < stop if plan.side is Side.BUY else quote.ask > stop
-        now_ns = self._seams.clock.monotonic_ns()
-        if not beyond:
-            self._breached_since_ns = None
-            return False
-        if self._breached_since_ns is None:
-            self._breached_since_ns = now_ns
-        return now_ns - self._breached_since_ns >= self._config.breach_grace_s * NS_PER_S
-
-    def _exit_leg(self, plan: Plan) -> Leg:
-        quote = self._seams.quote(self.symbol)
-        reached = quote is not None and self._is_target_reached(plan, quote)
-        return Leg.TARGET if reached else Leg.STOP
-
-    async def _exit_now(self, plan: Plan, leg: Leg) -> None:
+    async def _leave(self, plan: Plan, why: Why) -> None:
         """Sell marketably inside the collar: free the quantity first, protect the rest after."""
-        quote = self._seams.quote(self.symbol)
-        if quote is None:
+        if not self._exit_pace.is_due:
             return
-        side, instrument = plan.side.opposite, self._seams.instrument(self.symbol)
+        side = plan.side.opposite
+        touch = await self._prices.touch(side)
+        self._exit_pace.back_off()
+        if touch is None:
+            self._seams.alert("NO_PRICE", f"{self.symbol}: no price to sell at.", self.symbol)
+            return
+        if why is not self._leaving:
+            self._leaving = why
+            self._exit_pace.reset()
+            text = f"{self.symbol} is closed: {why.text} (origin {plan.origin})."
+            self._seams.alert(why.value, text, self.symbol)
         urgency = Urgency(
             origin=plan.origin,
-            leg=leg,
+            leg=why.leg,
             side=side,
-            client_order_id=self._seams.next_id(plan.origin, leg),
+            client_order_id=self._book.next_id(plan.origin, why.leg),
             now_ns=self._seams.clock.now_ns(),
             collar=self._config.exit_collar,
             ttl_s=self._config.exit_ttl_s,
         )
-        touch = touch_of(quote, side, instrument)
-        await self._close(urgent_request(urgency, self._quantity(), instrument, touch=touch))
+        await self._close(urgent_request(urgency, self._quantity(), self._instrument, touch=touch))
 
     async def _close(self, request: OrderRequest) -> Order | Denied:
+        self._bare.expected = Cause.EXIT
         await self._free()
-        if self._seams.instrument(self.symbol).asset_class is AssetClass.CRYPTO:
-            await self._seams.refresh()
+        if self._instrument.asset_class is AssetClass.CRYPTO:
+            await self._briefly(self._seams.refresh())
         fresh = msgspec.structs.replace(request, quantity=self._quantity())
         return await self._seams.gateway.submit(fresh)
 
@@ -377,3 +370,7 @@ class Keeper:
             is_old = order.request.valid_until < now and order.state is not OrderState.UNKNOWN
             if is_exit and is_old and order.state is not OrderState.PENDING_CANCEL:
                 await self._seams.gateway.cancel(order, "the exit was not filled in time")
+
+    async def _briefly(self, question: Awaitable[object]) -> None:
+        """Ask what an order could do without: it waits no longer than `patience_s`."""
+        await self._prices.briefly(question)

@@ -1,7 +1,8 @@
-"""Say what protects a position: the plan of an entry, and the protective order it asks for.
+"""Say what protects a position: the plan of an entry, and how it moves with the market.
 
-Pure: a plan is a function of the entry that opened the position, so a restart finds it again in
-the journal, and the same position always asks for the same order.
+Pure: a plan is a function of the entry that opened the position, its first execution, the range of
+its window and the rules a person set, so a restart finds it again in the journal. From there its
+stop only tightens.
 """
 
 from __future__ import annotations
@@ -12,29 +13,24 @@ import msgspec
 
 from domain.account import Position
 from domain.market import AssetClass, Instrument, Quote
-from domain.orders import (
-    Leg,
-    OrderClass,
-    OrderRequest,
-    OrderType,
-    Side,
-    TimeInForce,
-    is_whole,
-)
+from domain.orders import Leg, OrderRequest, Side
 from domain.pricing import floor_quantity, round_price, to_price
-from domain.records import NS_PER_S, Record, format_ns
-
-_STOP_COLLAR = Decimal("0.01")
-"""How far below its trigger a stop limit may sell: crypto has no plain stop (ALPACA 3.3)."""
+from domain.records import NS_PER_S, Record, format_ns, parse_ns
+from engine.orders.protection.rules import Distance, ExitRules
 
 ADOPTED_STOP = Decimal("0.05")
 """How far the stop of an adopted position lies: nobody has told us where its owner was wrong."""
 
-_VALID_NS = 60 * 1_000_000_000
+_SPLIT_COST = Decimal("0.005")
+_SPLIT_RATIO = Decimal("0.05")
 
 
 class Plan(Record, frozen=True):
-    """What closes a position: a stop, perhaps a target, and the origin both are named after."""
+    """What closes a position: a stop, perhaps a target, and the origin both are named after.
+
+    `trail` is how far (in dollars) the stop follows the best price, `closes_at` (RFC 3339) when the
+    position has been held long enough.
+    """
 
     origin: str
     symbol: str
@@ -43,116 +39,125 @@ class Plan(Record, frozen=True):
     stop: Decimal
     target: Decimal | None
     opened_at: str
+    trail: Decimal | None = None
+    closes_at: str | None = None
 
 
-def plan_of(entry: OrderRequest, opened_at: str) -> Plan | None:
-    """Return the plan an entry carries; none for an order that opens nothing."""
-    if entry.leg is not Leg.ENTRY or entry.stop_loss is None:
+class Opening(Record, frozen=True):
+    """What a plan is made of: the entry, its first execution, and the range its decision saw."""
+
+    entry: OrderRequest
+    price: Decimal
+    opened_at: str
+    atr: Decimal | None = None
+
+
+def plan_of(opening: Opening, rules: ExitRules, instrument: Instrument) -> Plan | None:
+    """Return the plan of an entry under a person's rules; none for an order that opens nothing.
+
+    An entry always carries a stop. Should one ever not, it gets that of an adopted position: no
+    position may stand without a plan.
+    """
+    entry, price = opening.entry, opening.price
+    if entry.leg is not Leg.ENTRY:
         return None
-    return Plan(
+    stop = entry.stop_loss or _behind(price, entry.side, price * ADOPTED_STOP, instrument)
+    plan = Plan(
         origin=entry.decision_id,
         symbol=entry.symbol,
         side=entry.side,
-        stop=entry.stop_loss,
+        stop=stop,
         target=entry.take_profit,
-        opened_at=opened_at,
+        opened_at=opening.opened_at,
+    )
+    return under_rules(plan, rules, instrument, price=price, atr=opening.atr)
+
+
+def under_rules(
+    plan: Plan, rules: ExitRules, instrument: Instrument, *, price: Decimal, atr: Decimal | None
+) -> Plan:
+    """Bring a plan under a person's rules: of two stops, and of two targets, the nearer counts."""
+    trail = _dollars(rules.trailing_stop, price, atr)
+    for distance in (_dollars(rules.stop_loss, price, atr), trail):
+        if distance is not None:
+            plan = tightened(plan, _behind(price, plan.side, distance, instrument))
+    target, wanted = plan.target, _dollars(rules.take_profit, price, atr)
+    if wanted is not None:
+        nearest = min if plan.side is Side.BUY else max
+        ahead = _behind(price, plan.side.opposite, wanted, instrument)
+        target = ahead if target is None else nearest(target, ahead)
+    closes_at = None
+    if rules.max_holding_s is not None and plan.opened_at:
+        closes_at = format_ns(parse_ns(plan.opened_at) + int(rules.max_holding_s * NS_PER_S))
+    return msgspec.structs.replace(plan, target=target, trail=trail, closes_at=closes_at)
+
+
+def tightened(plan: Plan, stop: Decimal) -> Plan:
+    """Move the stop there when that is nearer to the price; a stop never loosens."""
+    is_nearer = (stop - plan.stop) * plan.side.sign > 0
+    return msgspec.structs.replace(plan, stop=stop) if is_nearer else plan
+
+
+def trailed(plan: Plan, quote: Quote, instrument: Instrument, *, step: Decimal) -> Plan:
+    """Let the stop follow the price that the position could be left at now.
+
+    It moves only by `step` (a fraction of the distance) or more: each move costs a moment without
+    a stop at the venue.
+    """
+    if plan.trail is None or not 0 < quote.bid <= quote.ask:
+        return plan
+    price = to_price(quote.bid if plan.side is Side.BUY else quote.ask, instrument)
+    stop = _behind(price, plan.side, plan.trail, instrument)
+    moved = (stop - plan.stop) * plan.side.sign
+    return tightened(plan, stop) if moved >= plan.trail * step else plan
+
+
+def trails_at(plan: Plan, *, step: Decimal) -> Decimal | None:
+    """Return the price at which the trailing stop moves next."""
+    if plan.trail is None:
+        return None
+    return plan.stop + plan.side.sign * plan.trail * (1 + step)
+
+
+def rescaled(plan: Plan, before: Position, after: Position, instrument: Instrument) -> Plan | None:
+    """Follow a split: the venue changed quantity and price of a position and left its cost.
+
+    None when that is not what happened. A stop at the old price would sell at once, or never.
+    """
+    cost, now = before.quantity * before.average_price, after.quantity * after.average_price
+    if before.quantity * after.quantity <= 0 or cost == 0 or after.average_price <= 0:
+        return None
+    ratio = after.quantity / before.quantity
+    if abs(ratio - 1) < _SPLIT_RATIO or abs(now - cost) > abs(cost) * _SPLIT_COST:
+        return None
+    target = None if plan.target is None else plan.target / ratio
+    return msgspec.structs.replace(
+        plan,
+        stop=round_price(plan.stop / ratio, instrument, "nearest"),
+        target=None if target is None else round_price(target, instrument, "nearest"),
+        trail=None if plan.trail is None else plan.trail / ratio,
     )
 
 
-def stop_request(
-    plan: Plan, quantity: Decimal, instrument: Instrument, *, client_order_id: str, now_ns: int
-) -> OrderRequest:
-    """Render the resting protection of `quantity` (positive) at the venue.
+def adopted_plan(
+    position: Position, instrument: Instrument, origin: str, rules: ExitRules | None = None
+) -> Plan:
+    """Return the plan of a position taken over: a stop at a distance of our own, no target.
 
-    Crypto: a GTC stop limit. Whole shares: a GTC OCO with the target, or a GTC stop without one.
-    Fractional shares: a DAY stop, the only kind the venue takes (DESIGN, Protection).
+    Rules count from its market price; those in average true ranges need a decision's window and do
+    not apply, nor does a holding time: nobody knows since when it is held.
     """
-    stop = OrderRequest(
-        decision_id=plan.origin,
-        leg=Leg.STOP,
-        symbol=plan.symbol,
-        side=plan.side.opposite,
-        quantity=quantity,
-        order_type=OrderType.STOP,
-        time_in_force=TimeInForce.GTC if is_whole(quantity) else TimeInForce.DAY,
-        reference_price=plan.stop,
-        valid_until=format_ns(now_ns + _VALID_NS),
-        client_order_id=client_order_id,
-        stop_price=plan.stop,
-    )
-    if instrument.asset_class is AssetClass.CRYPTO:
-        return msgspec.structs.replace(
-            stop,
-            order_type=OrderType.STOP_LIMIT,
-            time_in_force=TimeInForce.GTC,
-            limit_price=round_price(plan.stop * (1 - _STOP_COLLAR), instrument, "down"),
-        )
-    if is_whole(quantity) and plan.target is not None:
-        return msgspec.structs.replace(
-            stop,
-            order_type=OrderType.LIMIT,
-            order_class=OrderClass.OCO,
-            stop_price=None,
-            limit_price=plan.target,
-            stop_loss=plan.stop,
-            take_profit=plan.target,
-        )
-    return stop
-
-
-class Urgency(Record, frozen=True):
-    """What an exit that cannot wait is for, and what bounds it.
-
-    `side` is the exit's own. `collar` is the fraction of price it may give up, `ttl_s` how long it
-    may work.
-    """
-
-    origin: str
-    leg: Leg
-    side: Side
-    client_order_id: str
-    now_ns: int
-    collar: Decimal
-    ttl_s: float
-
-
-def urgent_request(
-    urgency: Urgency, quantity: Decimal, instrument: Instrument, *, touch: Decimal
-) -> OrderRequest:
-    """Render a marketable exit inside the collar: IOC where the venue takes it, else DAY.
-
-    `touch` is the price it would meet now.
-    """
-    may_ioc = instrument.asset_class is AssetClass.CRYPTO or is_whole(quantity)
-    worst = touch * (1 + urgency.side.sign * urgency.collar)
-    return OrderRequest(
-        decision_id=urgency.origin,
-        leg=urgency.leg,
-        symbol=instrument.symbol,
-        side=urgency.side,
-        quantity=quantity,
-        order_type=OrderType.LIMIT,
-        time_in_force=TimeInForce.IOC if may_ioc else TimeInForce.DAY,
-        reference_price=touch,
-        valid_until=format_ns(urgency.now_ns + int(urgency.ttl_s * NS_PER_S)),
-        client_order_id=urgency.client_order_id,
-        limit_price=round_price(worst, instrument, "nearest"),
-    )
-
-
-def touch_of(quote: Quote, side: Side, instrument: Instrument) -> Decimal:
-    """Return the price that an order of this side meets: the bid for a sale, else the ask."""
-    return to_price(quote.bid if side is Side.SELL else quote.ask, instrument)
-
-
-def adopted_plan(position: Position, instrument: Instrument, origin: str) -> Plan:
-    """Return the plan of a position taken over: a stop at a distance of our own, no target."""
     side = Side.BUY if position.quantity > 0 else Side.SELL
     price = position.market_price or position.average_price
-    stop = round_price(price * (1 - side.sign * ADOPTED_STOP), instrument, "nearest")
-    return Plan(
-        origin=origin, symbol=position.symbol, side=side, stop=stop, target=None, opened_at=""
+    plan = Plan(
+        origin=origin,
+        symbol=position.symbol,
+        side=side,
+        stop=_behind(price, side, price * ADOPTED_STOP, instrument),
+        target=None,
+        opened_at="",
     )
+    return under_rules(plan, rules or ExitRules(), instrument, price=price, atr=None)
 
 
 def sellable(quantity: Decimal, instrument: Instrument, *, price: Decimal) -> Decimal:
@@ -164,3 +169,13 @@ def sellable(quantity: Decimal, instrument: Instrument, *, price: Decimal) -> De
     lots = floor_quantity(abs(quantity), instrument)
     is_dust = instrument.asset_class is AssetClass.CRYPTO and lots * price > 0
     return Decimal(0) if is_dust and lots * price < instrument.min_notional else lots
+
+
+def _dollars(rule: Distance | None, price: Decimal, atr: Decimal | None) -> Decimal | None:
+    return None if rule is None else rule.of(price, atr)
+
+
+def _behind(price: Decimal, side: Side, distance: Decimal, instrument: Instrument) -> Decimal:
+    """Return the tick that lies so far to the losing side, at least one tick above zero."""
+    stop = round_price(price - side.sign * distance, instrument, "nearest")
+    return stop if stop > 0 else instrument.tick

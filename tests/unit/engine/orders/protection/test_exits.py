@@ -11,8 +11,9 @@ from domain.orders import Leg, Side, TimeInForce
 from domain.risk import Denied, Limits
 from engine.control import ProtectedBy
 from engine.orders.protection.exits import Exits
-from engine.orders.protection.keeper import ExitsConfig
+from engine.orders.protection.seams import ExitsConfig, Seams
 from exchange.matching.knobs import FillSize
+from feeds.calendar import AlwaysOpenCalendar
 
 ROOMY = Limits(
     max_order_amount=Decimal(50_000),
@@ -33,16 +34,22 @@ class Guarded:
         self.alerts = []
         self.exits = Exits(
             QUICK,
-            gateway=stand.gateway,
-            held=stand.ledger.quantity,
-            working=stand.book.working,
-            quote=self.quote,
-            set_band=lambda symbol, owner, low, high: self.bands.update({symbol: (low, high)}),
-            instrument=stand.instruments.__getitem__,
-            refresh=stand.reconciler.refresh,
-            clock=stand.clock,
-            measured=lambda symbol, seconds: self.measured.append((symbol, seconds)),
-            alert=lambda *alert: self.alerts.append(alert),
+            Seams(
+                gateway=stand.gateway,
+                clock=stand.clock,
+                calendar=AlwaysOpenCalendar(),
+                position=stand.ledger.position,
+                working=stand.book.working,
+                quote=self.quote,
+                is_halted=lambda _symbol: False,
+                atr=lambda entry: stand.facts(entry).atr,
+                set_band=lambda symbol, owner, low, high: self.bands.update({symbol: (low, high)}),
+                instrument=stand.instruments.__getitem__,
+                refresh=stand.reconciler.refresh,
+                measured=lambda *gap: self.measured.append(gap),
+                alert=lambda *alert: self.alerts.append(alert),
+                look=stand.look,
+            ),
         )
         stand.book.listen(self.exits.on_change)
 
