@@ -7,7 +7,7 @@ records, and the OpenAPI schemas are made from those same types, so the two cann
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from fastapi.exceptions import RequestValidationError
@@ -19,7 +19,7 @@ from api.problems import MEDIA_TYPE, Problem, TooMuch
 from domain.market import Instrument
 from domain.orders import Order
 from domain.records import Record, format_ns
-from engine.control import AccountView, PositionView, Status, TicketView
+from engine.control import AccountView, PositionView, Status, Sweep, TicketView
 from journal.reads.decisions import DecisionRow, Story
 from journal.reads.orders import OrderRow
 from journal.reads.queries import Page
@@ -27,6 +27,7 @@ from journal.reads.report import Report
 from journal.reads.states import ApprovalRow
 
 B = TypeVar("B", bound=BaseModel)
+T = TypeVar("T")
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -84,6 +85,12 @@ class Health(Record, frozen=True):
     parts: dict[str, bool]
 
 
+class SweptPage(Page[T], Generic[T], frozen=True):
+    """A list with what became of the cancels, and how soon the venue answered the last one."""
+
+    sweep: Sweep | None = None
+
+
 class WindowFile(Record, frozen=True):
     """One window as a file: what replay and Studio take."""
 
@@ -102,6 +109,8 @@ ANSWERS: tuple[Any, ...] = (
     Health,
     AccountView,
     Page[PositionView],
+    SweptPage[PositionView],
+    SweptPage[Order],
     Page[Instrument],
     Page[Order],
     Page[OrderRow],

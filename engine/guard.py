@@ -7,7 +7,8 @@ reconciles, watches equity, and keeps the market in sight while a position or an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +18,7 @@ from domain.records import Record
 from engine.orders.book import OrderBook
 from engine.orders.gateway import Gateway
 from engine.orders.protection.exits import Exits
-from engine.orders.reconcile import Reconciler
+from engine.orders.reconcile import Reconciler, Reconciliation, Trigger
 from engine.watching.equity import EquityWatch
 from engine.watching.market import MarketWatch
 from engine.watching.venue import VenueWatch

@@ -126,6 +126,35 @@ def run_command(
 
 
 @app.command()
+def halt(
+    *,
+    flatten: Annotated[bool, typer.Option(help="Close the bot's positions too.")] = False,
+    cancel_protective: Annotated[
+        bool, typer.Option(help="Cancel stops and targets too: positions stand bare.")
+    ] = False,
+    account_wide: Annotated[
+        bool, typer.Option(help="With --flatten: what others hold in our symbols too.")
+    ] = False,
+    live: Annotated[bool, typer.Option(help="The bot trades real money.")] = False,
+    reason: Annotated[str, typer.Option(help="Why, for the journal.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
+) -> None:
+    """Forbid entries and cancel working ones, also when the bot's HTTP does not answer."""
+    from api.cli.halt import HaltOptions, run_halt
+
+    run_halt(
+        HaltOptions(
+            reason=reason,
+            flatten=flatten,
+            protective=cancel_protective,
+            account_wide=account_wide,
+            live=live,
+            as_json=as_json,
+        )
+    )
+
+
+@app.command()
 def exchange(
     tape: Annotated[Path | None, typer.Option(help="Play this tape.")] = None,
     bars: Annotated[Path | None, typer.Option(help="Play these CSV bars.")] = None,

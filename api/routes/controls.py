@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
+from typing import TypeVar
 
 from fastapi import APIRouter, Request, Response
 
@@ -13,6 +15,7 @@ from api.schemas import (
     CancelBody,
     FlattenBody,
     ResumeBody,
+    SweptPage,
     answers,
     read_body,
     refuses,
@@ -21,10 +24,11 @@ from api.schemas import (
 )
 from api.security import Access, needs
 from domain.orders import Order
-from engine.control import PositionView, Status, TicketView
-from journal.reads.queries import Page
+from engine.control import Controls, PositionView, Status, TicketView
 
 router = APIRouter(tags=["Controls"])
+
+T = TypeVar("T")
 
 _CONFLICT = refuses(HTTPStatus.CONFLICT)
 
@@ -108,7 +112,7 @@ async def resume(engine: Engine, actor: Actor, request: Request) -> Response:
 @router.post(
     "/flatten",
     summary="Close our positions",
-    responses=answers(Page[PositionView], examples.NOTHING_LEFT),
+    responses=answers(SweptPage[PositionView], examples.NOTHING_LEFT),
     openapi_extra=takes(FlattenBody, reason="weekend", account_wide=False),
 )
 @needs(Access.TRADE)
@@ -116,13 +120,13 @@ async def flatten(engine: Engine, actor: Actor, request: Request) -> Response:
     """Halts, cancels, closes the bot's positions, verifies; answers what is left of them."""
     body = await read_body(request, FlattenBody)
     left = await engine.flatten(actor=actor, reason=body.reason, account_wide=body.account_wide)
-    return reply(Page(items=tuple(left), next=None))
+    return reply(_swept(left, engine))
 
 
 @router.post(
     "/cancel-all",
     summary="Cancel working entries",
-    responses=answers(Page[Order], {"items": [examples.ORDER["order"]], "next": None}),
+    responses=answers(SweptPage[Order], {"items": [examples.ORDER["order"]], "next": None}),
     openapi_extra=takes(CancelBody, reason="tidy up", protective=False),
 )
 @needs(Access.TRADE)
@@ -137,4 +141,8 @@ async def cancel_all(
     canceled = await engine.cancel_all(
         actor=actor, reason=body.reason, protective=protective or body.protective
     )
-    return reply(Page(items=tuple(canceled), next=None))
+    return reply(_swept(canceled, engine))
+
+
+def _swept(items: Sequence[T], engine: Controls) -> SweptPage[T]:
+    return SweptPage(items=tuple(items), next=None, sweep=engine.status().last_sweep)

@@ -62,7 +62,7 @@ class Sweeper:
         if took_s is not None:
             self._measured(control, took_s)
         self.last = Sweep(
-            control=control, answered_in_s=took_s, orders=tuple(_swept(order) for order in gone)
+            control=control, answered_in_s=took_s, orders=tuple(swept(order) for order in gone)
         )
         return self.last
 
@@ -75,7 +75,8 @@ class Sweeper:
             return order
 
 
-def _swept(order: Order) -> SweptOrder:
+def swept(order: Order) -> SweptOrder:
+    """Say how an order stands, for a person."""
     return SweptOrder(
         client_order_id=order.client_order_id,
         symbol=order.symbol,
