@@ -19,6 +19,7 @@ from domain.errors import AnalystError, AnalystTimeout, InvalidAnswer
 from domain.market import Window
 from domain.records import parse, plain
 from domain.risk.facts import ATR
+from domain.text import clean
 from graph.analysts.deadline import GRACE_S, set_deadline
 from graph.analysts.registry import resolve
 from graph.routing import intent_in
@@ -109,9 +110,17 @@ def with_calls(state: State, calls: tuple[Call, ...]) -> list[dict[str, Any]]:
 
 
 def validated(model: type[BaseModel], content: dict[str, Any]) -> dict[str, Any]:
-    """Hold an answer against its model; raises `InvalidAnswer` naming each wrong field."""
+    """Hold an answer against its model; raises `InvalidAnswer` naming each wrong field.
+
+    What a model writes is shown to other agents and to people: its texts are cleaned like any
+    stranger's. The words as they came stay in the call, which is the record.
+    """
     try:
-        return dict(vars(model.model_validate(content)))
+        said = vars(model.model_validate(content))
+        return {
+            name: clean(value, MAX_CLEANED) if isinstance(value, str) else value
+            for name, value in said.items()
+        }
     except ValidationError as wrong:
         faults = (
             f"{'.'.join(map(str, fault['loc'])) or 'answer'}: {fault['msg']}"

@@ -30,6 +30,7 @@ WINDOW_FIELD_INVALID = "WINDOW_FIELD_INVALID"
 _RECENT: deque[tuple[dict[str, Any], Window]] = deque(maxlen=16)
 
 _MISSING = re.compile(r"Object missing required field `(?P<field>\w+)`(?: - at `\$(?P<path>.*)`)?")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,18}(Z|[+-][0-9:]{5})")
 _WRONG = re.compile(r"(?P<what>.+?)(?: - at `\$(?P<path>.*)`)?\Z")
 
 
@@ -179,6 +180,8 @@ def _faults(window: Window) -> Iterator[tuple[str, bool, str]]:
     broken = (i for i, b in enumerate(window.bars) if not _is_candle(b.o, b.h, b.l, b.c))
     index = next(broken, None)
     yield f"window.bars[{index}]", index is not None, "is no candle"
+    strange = next((i for i, b in enumerate(window.bars) if _TIME.fullmatch(b.t) is None), None)
+    yield f"window.bars[{strange}][0]", strange is not None, "is no time"
     yield "window.quote.bid", not _is_price_or_zero(quote.bid), "is no price"
     yield "window.quote.ask", not _is_price_or_zero(quote.ask), "is no price"
     known = ((name, v) for name, v in window.indicators.items() if v is not None)

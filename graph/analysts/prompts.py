@@ -9,8 +9,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from domain.decisions import Directive, Signal, Verdict
-from domain.market import Window, WindowBar
-from graph.analysts.texts import CLOSE, OPEN, clean, quoted
+from domain.market import Window, WindowBar, WindowNews
+from domain.text import clean
+from graph.analysts.texts import CLOSE, OPEN, fenced, quoted
 
 MAX_BARS = 50
 MAX_INDICATORS = 24
@@ -67,11 +68,12 @@ def news(window: Window) -> str:
     items = window.news[-MAX_NEWS:]
     if not items:
         return "news: none"
-    lines = (
-        f"{item.ts[:16]} {clean(item.headline, MAX_HEADLINE)} | {clean(item.summary, MAX_SUMMARY)}"
-        for item in items
-    )
-    return "\n".join((f"{OPEN}news", *lines, CLOSE))
+    return fenced("news", *(_headline(item) for item in items))
+
+
+def _headline(item: WindowNews) -> str:
+    told = clean(item.headline, MAX_HEADLINE)
+    return f"{clean(item.ts[:16], 16)} {told} | {clean(item.summary, MAX_SUMMARY)}"
 
 
 def position(window: Window) -> str:

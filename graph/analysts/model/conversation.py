@@ -25,8 +25,9 @@ from domain.errors import (
 )
 from domain.market import Window
 from domain.records import canonical
+from domain.text import clean
 from graph.agent import Agent, read_json
-from graph.analysts.texts import clean
+from graph.analysts.texts import quoted
 from graph.director import DIRECTOR
 from graph.execution import EXECUTION
 from graph.quant import QUANT
@@ -35,6 +36,7 @@ from graph.risk import RISK
 AGENTS: dict[Role, Agent[Any]] = {agent.role: agent for agent in (DIRECTOR, QUANT, RISK, EXECUTION)}
 MAX_ATTEMPTS = 2
 MAX_ECHO = 1500
+MAX_FAULT = 600
 SHORT_BARS = 3
 SHORT_INDICATORS = ("ema_12", "ema_26", "rsi_14", "atr_14")
 
@@ -166,7 +168,8 @@ def _shortened(brief: Brief) -> Brief:
 
 def _repair(prompt: Prompt, call: Call, fault: str) -> Prompt:
     told = (
-        f"That answer cannot be used: {clean(fault, 600)}. Answer again, with the JSON object only."
+        "That answer cannot be used. Answer again, with the JSON object only. What is wrong:\n"
+        f"{quoted('fault', fault, MAX_FAULT)}"
     )
     echo = clean(call.raw, MAX_ECHO) or "(nothing)"
     return compose(prompt.role, (*prompt.messages, ("assistant", echo), ("user", told)))
