@@ -11,14 +11,21 @@ import difflib
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from dotenv.parser import parse_stream
-from pydantic import Field, SecretStr, ValidationError, create_model, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    create_model,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -27,6 +34,7 @@ from api.security import SecurityConfig, is_loopback
 from domain.errors import ConfigError
 from domain.limits import LIMITS_TABLE, Limits, LimitSpec
 from domain.market import AssetClass, asset_class_of
+from engine.orders.protection.rules import changes_by_symbol, distance_of, seconds_of
 
 REAL_MONEY = "yes-real-money"
 _DEFAULT_SYMBOLS = {"stocks": ("AAPL",), "crypto": ("BTC/USD",), "both": ("AAPL", "BTC/USD")}
@@ -50,6 +58,11 @@ YesNo = Literal["yes", "no"]
 
 def _of(default: Any, doc: str, *, group: str = "", **bounds: Any) -> Any:
     return Field(default, description=doc, json_schema_extra={"group": group}, **bounds)
+
+
+def _read_by(reader: Callable[[str], Any]) -> BeforeValidator:
+    """Read a text by a package's own grammar; what is not set, or read already, stays."""
+    return BeforeValidator(lambda value: reader(value) if isinstance(value, str) else value)
 
 
 class _Read(BaseSettings):
@@ -121,8 +134,44 @@ class Settings(_Read):
     decision_deadline_s: float = _of(45.0, "Seconds for one run with all its calls.", gt=1, le=3600)
     confidence_floor: float = _of(0.55, "Least confidence of the director, 0..1.", ge=0, le=1)
     score_floor: float = _of(0.5, "Least score of the quant, 0..1.", ge=0, le=1)
+    approval: Literal["never", "always", "above"] = _of(
+        "never", "Which entries wait for a person: never, always, or those above APPROVAL_ABOVE."
+    )
+    approval_above: Decimal = _of(
+        Decimal(50), "Dollars of an entry above which APPROVAL=above asks.", ge=0
+    )
+    approval_ttl_s: float = _of(300.0, "Seconds an order waits for a person.", ge=1, le=86_400)
     adopt_positions: YesNo = _of("no", "yes protects positions held before the first start.")
     autostart: YesNo = _of("no", "yes starts the session with the process, also after a crash.")
+
+    stop_loss: Annotated[Any, _read_by(distance_of)] = _of(
+        None,
+        "Furthest a stop may lie from the entry: 2%, 3atr or off; the agents' counts if nearer.",
+        group="Exits",
+    )
+    take_profit: Annotated[Any, _read_by(distance_of)] = _of(
+        None, "Furthest a target may lie from the entry: 4%, 6atr or off; likewise."
+    )
+    trailing_stop: Annotated[Any, _read_by(distance_of)] = _of(
+        None, "How far the stop follows the best price: 2%, 3atr or off. It never moves back."
+    )
+    max_holding: Annotated[Any, _read_by(seconds_of)] = _of(
+        None, "Longest a position is held: 90s, 45m, 4h, 2d or off."
+    )
+    overnight: Literal["hold", "flat"] = _of("hold", "flat sells stocks before their session ends.")
+    flat_before_close_s: float = _of(
+        300.0, "Seconds before the close when OVERNIGHT=flat sells.", ge=30, le=7200
+    )
+    exit_collar: Decimal = _of(
+        Decimal("0.02"),
+        "Most of the price an urgent exit may give up in one try, as a fraction.",
+        ge=Decimal("0.001"),
+        le=Decimal("0.2"),
+    )
+    exits_by_symbol: Annotated[Any, _read_by(changes_by_symbol)] = _of(
+        None,
+        "Exits of single symbols: BTC/USD: trailing_stop=3atr max_holding=1h; AAPL: stop_loss=2%",
+    )
 
     host: str = _of(
         "127.0.0.1", "Address HTTP listens on; others than loopback need API_TOKEN.", group="HTTP"
@@ -249,6 +298,7 @@ class Config:
                 f"DECISION_DEADLINE_S is {s.decision_deadline_s:g}: it must lie below "
                 f"DECISION_MAX_AGE_S ({self.limits.decision_max_age_s:g})."
             )
+        yield from self._exit_faults()
         stops = (self.limits.stop_min_atr, self.limits.stop_default_atr, self.limits.stop_max_atr)
         if list(stops) != sorted(stops):
             least, usual, most = (f"{stop:g}" for stop in stops)
@@ -257,10 +307,29 @@ class Config:
                 f"STOP_MIN_ATR ({least}) and STOP_MAX_ATR ({most})."
             )
         has_token = s.api_token or s.api_token_read or s.api_token_trade or s.api_token_approve
+        largest = self.limits.max_order_amount
+        if s.approval == "above" and s.approval_above >= largest:
+            yield (
+                f"APPROVAL_ABOVE is {s.approval_above}: it must lie below MAX_ORDER_AMOUNT "
+                f"({largest}), or nothing would ever be asked."
+            )
         if not is_loopback(s.host) and not has_token:
             yield f"HOST is {s.host}, which others can reach, but there is no API_TOKEN."
         if s.analyst == "llm" and not s.has_model_key:
             yield "ANALYST is llm, but neither OPENAI_API_KEY nor LLM_BASE_URL is set."
+
+    def _exit_faults(self) -> Iterator[str]:
+        s, cutoff_s = self.settings, self.limits.close_cutoff_s
+        for symbol, rules in (s.exits_by_symbol or {}).items():
+            if symbol not in s.symbols:
+                yield f"EXITS_BY_SYMBOL names {symbol}, which TRADING_SYMBOLS does not."
+            if "/" in symbol and rules.get("overnight") == "flat":
+                yield f"EXITS_BY_SYMBOL: {symbol} has no night, overnight=flat is for stocks."
+        if s.flat_before_close_s > cutoff_s:
+            yield (
+                f"FLAT_BEFORE_CLOSE_S is {s.flat_before_close_s:g}: it must not lie above "
+                f"CLOSE_CUTOFF_S ({cutoff_s:g}), or what was sold could be bought again."
+            )
 
     def require_keys(self) -> None:
         """Raise `ConfigError` when the venue's keys are missing."""

@@ -10,6 +10,8 @@ from broker.alpaca import AlpacaBrokerConfig
 from domain.errors import ConfigError
 from domain.market import AssetClass, Floors, asset_class_of
 from engine.deciding.budget import BudgetConfig
+from engine.orders.protection.rules import ExitRules, Overnight, rules_by_symbol
+from engine.orders.protection.seams import ExitsConfig
 from feeds.alpaca.config import STREAM_URL, AlpacaFeedConfig, Channel
 from graph.analysts.model.costs import Price
 from graph.analysts.model.endpoint import EndpointConfig, Method
@@ -50,7 +52,44 @@ def _engine(config: Config, mode: str) -> EnginePlan:
         wake_move_atr=s.wake_move_atr,
         decision_deadline_s=s.decision_deadline_s,
         adopt_positions=s.adopt_positions == "yes",
+        approval=_approval(config),
         autostart=s.autostart == "yes",
+        exits=_exits(config),
+    )
+
+
+def _approval(config: Config) -> ApprovalPlan | None:
+    """Return which entries wait, with their store beside the journal's; none for `never`."""
+    s = config.settings
+    if s.approval == "never":
+        return None
+    journal = address_of(s.database_url)
+    is_file = journal.path is not None
+    return ApprovalPlan(
+        above=s.approval_above if s.approval == "above" else None,
+        ttl_s=s.approval_ttl_s,
+        checkpoints=CheckpointsConfig(
+            path=journal.beside(".waiting") if is_file else None,
+            server_url=None if is_file else s.database_url,
+        ),
+    )
+
+
+def _exits(config: Config) -> ExitsConfig:
+    s = config.settings
+    rules = ExitRules(
+        stop_loss=s.stop_loss,
+        take_profit=s.take_profit,
+        trailing_stop=s.trailing_stop,
+        max_holding_s=s.max_holding,
+        overnight=Overnight(s.overnight),
+    )
+    return ExitsConfig(
+        exit_collar=s.exit_collar,
+        quote_max_age_s=config.limits.quote_max_age_s,
+        flat_before_close_s=s.flat_before_close_s,
+        rules=rules,
+        by_symbol=rules_by_symbol(rules, s.exits_by_symbol or {}),
     )
 
 

@@ -151,7 +151,6 @@ def _meant(name: str) -> str:
     return f"{close[0]} is" if close else f"there are {', '.join(_READERS)}"
 
 
-def rules_by_symbol(rules: ExitRules, text: str) -> dict[str, ExitRules]:
+def rules_by_symbol(rules: ExitRules, changes: dict[str, dict[str, Any]]) -> dict[str, ExitRules]:
     """Return the rules of each named symbol: what is said of it, the general ones for the rest."""
-    changed = changes_by_symbol(text).items()
-    return {symbol: msgspec.structs.replace(rules, **changes) for symbol, changes in changed}
+    return {symbol: msgspec.structs.replace(rules, **said) for symbol, said in changes.items()}
