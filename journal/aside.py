@@ -57,7 +57,7 @@ async def _append(config: JournalConfig, request: Request, deadline_s: float) ->
         raise JournalError(f"There is no journal at {address.path}.")
     patience = {"busy_timeout_s": deadline_s / 3, "server_timeout_s": deadline_s / 3}
     store = Store(address, msgspec.structs.replace(config, **patience), is_owner=False)
-    await store.open()
+    await store.open(0)
     try:
         [seq] = await store.commit([request])
     finally:

@@ -16,8 +16,9 @@ class JournalConfig(Record, frozen=True):
 
     `spool_file` and `anchor_file` default to files beside a SQLite database, or in `var/` named
     after a server's. A queue past `queue_entries` or `queue_bytes` drops traces and refuses
-    appends. `trace_delay_s` is the longest a trace waits for a commit to ride with. Every
-    `look_every_s` an idle writer looks for what other processes appended or spooled.
+    appends. `trace_delay_s` is the longest a trace waits for a commit to ride with. An anchor goes
+    with the entry that is `anchor_every` entries or `anchor_every_s` after the last one. Every
+    `look_every_s` the writer looks for what other processes appended or spooled.
     """
 
     url: str = "sqlite:///var/autohedge.sqlite3"
@@ -33,6 +34,7 @@ class JournalConfig(Record, frozen=True):
     queue_bytes: int = 64 * 1024 * 1024
     batch_entries: int = 1_000
     anchor_every: int = 1_000
+    anchor_every_s: float = 60.0
     look_every_s: float = 1.0
 
     @property

@@ -56,7 +56,7 @@ class SqlJournal:
 
         Raises `JournalError`, `JournalTooNew` for a database from a newer version.
         """
-        await self._store.open()
+        await self._store.open(self._clock.now_ns())
         try:
             self._spool.reserve()
             await self._writer.start()

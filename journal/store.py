@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ from sqlalchemy.exc import IntegrityError
 
 from domain.errors import JournalError
 from domain.ports import Entry, EntryKind
+from domain.records import NS_PER_S
 from journal import schema
 from journal.anchors import Anchor, AnchorFile
 from journal.chain import GENESIS, Head, Sealed, link, seal
@@ -83,16 +85,19 @@ class Store:
         self._others: list[Entry] = []
         self._acknowledged = 0
         self._anchored = 0
+        self._anchored_at = 0
 
     @property
     def last_seq(self) -> int:
         """Return the number of the last entry known to be committed."""
         return self._acknowledged
 
-    async def open(self) -> None:
+    async def open(self, ts: int) -> None:
         """Lock, migrate, and check the chain's end against its anchors; raises `JournalError`.
 
-        Who is not the owner only joins: the journal must be there, in this version's schema.
+        Where no anchor is kept outside the database one is made, so that from here on there is a
+        witness. Who is not the owner only joins: the journal must be there, in this version's
+        schema.
         """
         if self._lock:
             with readable_errors(self._address.shown):
@@ -103,18 +108,25 @@ class Store:
             await self._release()
             raise
         self._acknowledged = self._head.seq
+        self._anchored_at = ts
         if not self._is_owner:
             self._head = None
+        elif self._head.seq and not self._anchored:
+            await self.commit((), anchor_at=ts)
 
-    async def commit(self, requests: Sequence[Request]) -> list[int | None]:
+    async def commit(
+        self, requests: Sequence[Request], *, anchor_at: int | None = None
+    ) -> list[int | None]:
         """Write requests in order; returns each one's last seq, none where it lost its race.
+
+        With `anchor_at` (ns) the chain's end is anchored now, else when that is due.
 
         Raises `JournalError`; then nothing of it counts.
         """
         for _ in range(_RACES):
             head, self._head = self._head, None
             try:
-                written = await self._runner.run(partial(self._write, requests, head))
+                written = await self._runner.run(partial(self._write, requests, head, anchor_at))
             except _Overtaken:
                 continue
             self._take_over(written)
@@ -129,7 +141,7 @@ class Store:
 
     async def look(self) -> None:
         """See what other processes appended; raises `JournalError`, which finds a lost database."""
-        self._take_over(await self._runner.run(partial(self._write, (), None)))
+        self._take_over(await self._runner.run(partial(self._write, (), None, None)))
 
     def take_others(self) -> tuple[Entry, ...]:
         """Return, once, what other processes appended since this one opened the journal."""
@@ -150,8 +162,7 @@ class Store:
         """Anchor the end of the chain and let go of everything."""
         try:
             if self._is_owner and self._head and self._head.seq > self._anchored:
-                anchored = await self._runner.run(partial(self._close_chain, self._head, ts))
-                await self._anchor(anchored)
+                await self.commit((), anchor_at=ts)
         finally:
             await self._release()
 
@@ -166,7 +177,7 @@ class Store:
         self._statements = statements_for(connection.dialect)
         head = _read_head(connection)
         for anchor in self._anchors.read()[-1:]:
-            self._anchored = anchor.seq
+            self._anchored, self._anchored_at = anchor.seq, anchor.ts
             _hold_to(connection, anchor, self._anchors)
         return head
 
@@ -176,19 +187,27 @@ class Store:
         return _read_head(connection)
 
     def _write(
-        self, requests: Sequence[Request], head: Head | None, connection: sa.Connection
+        self,
+        requests: Sequence[Request],
+        head: Head | None,
+        anchor_at: int | None,
+        connection: sa.Connection,
     ) -> _Written:
         try:
-            return self._write_all(requests, head, connection)
+            return self._write_all(requests, head, anchor_at, connection)
         except IntegrityError as error:
             raise _Overtaken from error
 
     def _write_all(
-        self, requests: Sequence[Request], head: Head | None, connection: sa.Connection
+        self,
+        requests: Sequence[Request],
+        head: Head | None,
+        anchor_at: int | None,
+        connection: sa.Connection,
     ) -> _Written:
         others: tuple[Entry, ...] = ()
         if head is None:
-            if requests and self._address.path is None:
+            if (requests or anchor_at is not None) and self._address.path is None:
                 connection.exec_driver_sql(_TAKE_TURN)
             head, others = self._reread(connection)
         batch = Batch(self._statements)
@@ -203,12 +222,22 @@ class Store:
                 head = self._add(batch, head, sealed)
             results.append(head.seq)
         anchor = None
-        is_due = head.seq - self._anchored >= self._config.anchor_every
-        if requests and self._is_owner and is_due:
-            head, anchor = self._add_anchor(batch, head, requests[-1].items[-1].ts)
+        if anchor_at is None and requests and self._is_anchor_due(head, requests[-1].items[-1].ts):
+            anchor_at = requests[-1].items[-1].ts
+        if anchor_at is not None:
+            body = {"seq": head.seq, "hash": head.hash.hex()}
+            head = self._add(batch, head, _anchor_entry(body, anchor_at))
+            anchor = Anchor(seq=head.seq, ts=anchor_at, hash=head.hash.hex())
         self._attempt = head
         batch.flush(connection)
         return _Written(head=head, results=results, anchor=anchor, others=others)
+
+    def _is_anchor_due(self, head: Head, ts: int) -> bool:
+        if not self._is_owner:
+            return False
+        waited_s = (ts - self._anchored_at) / NS_PER_S
+        is_late = waited_s >= self._config.anchor_every_s
+        return is_late or head.seq - self._anchored >= self._config.anchor_every
 
     def _new_items(
         self, connection: sa.Connection, request: Request, batch: Batch
@@ -246,19 +275,6 @@ class Store:
         batch.extend(project(sealed.view, At(after.seq, sealed.ts)))
         return after
 
-    def _add_anchor(self, batch: Batch, head: Head, ts: int) -> tuple[Head, Anchor]:
-        body = {"seq": head.seq, "hash": head.hash.hex()}
-        after = self._add(
-            batch, head, seal(Entry(kind=EntryKind.ANCHOR, ref="chain", body=body), ts)
-        )
-        return after, Anchor(seq=after.seq, ts=ts, hash=after.hash.hex())
-
-    def _close_chain(self, head: Head, ts: int, connection: sa.Connection) -> Anchor:
-        batch = Batch(self._statements)
-        _, anchor = self._add_anchor(batch, head, ts)
-        batch.flush(connection)
-        return anchor
-
     def _reread(self, connection: sa.Connection) -> tuple[Head, tuple[Entry, ...]]:
         """Read the chain's end, and what others put there since our last commit."""
         head = _read_head(connection)
@@ -275,11 +291,15 @@ class Store:
 
     async def _anchor(self, anchor: Anchor) -> None:
         """Write the anchor's file; when it cannot be, the next one follows after as many more."""
-        self._anchored = anchor.seq
+        self._anchored, self._anchored_at = anchor.seq, anchor.ts
         try:
             await asyncio.to_thread(self._anchors.add, anchor)
         except OSError as error:
             log.warning("anchor_not_written", path=str(self._anchors.path), error=str(error))
+
+
+def _anchor_entry(body: dict[str, Any], ts: int) -> Sealed:
+    return seal(Entry(kind=EntryKind.ANCHOR, ref="chain", body=body), ts)
 
 
 def _read_head(connection: sa.Connection) -> Head:

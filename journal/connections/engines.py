@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from journal.database import Address, JournalConfig
+
+T = TypeVar("T")
 
 _READ_ONLY = {"default_transaction_read_only": "on"}
 
@@ -33,6 +37,35 @@ def reader_engine(address: Address, config: JournalConfig) -> AsyncEngine:
     engine = create_async_engine(address.reader_url, pool_size=2, max_overflow=4)
     _on_connect(engine.sync_engine, "busy_timeout=5000", "query_only=ON")
     return engine
+
+
+async def snapshot(
+    address: Address, config: JournalConfig, work: Callable[[sa.Connection], T]
+) -> T:
+    """Run long reading in one transaction, which sees one state of the journal while others write.
+
+    SQLite is read on a thread, without the cost of an asynchronous driver.
+    """
+    if address.path is None:
+        engine = reader_engine(address, config).execution_options(isolation_level="REPEATABLE READ")
+        try:
+            async with engine.connect() as connection:
+                return await connection.run_sync(work)
+        finally:
+            await engine.dispose()
+    return await asyncio.to_thread(_read_sqlite, address, work)
+
+
+def _read_sqlite(address: Address, work: Callable[[sa.Connection], T]) -> T:
+    url = sa.make_url(address.reader_url).set(drivername="sqlite")
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    _on_connect(engine, "busy_timeout=5000", "query_only=ON")
+    sa.event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN"))
+    try:
+        with engine.connect() as connection:
+            return work(connection)
+    finally:
+        engine.dispose()
 
 
 def tune_sqlite(engine: sa.Engine, busy_timeout_s: float) -> None:

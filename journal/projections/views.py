@@ -165,10 +165,15 @@ class AlertBody(_View, frozen=True):
 
 
 class AnchorBody(_View, frozen=True):
-    """The end of the chain when the anchor was made; `hash` in hexadecimal."""
+    """An entry that was there, and its hash in hexadecimal: the chain's end, or what goes.
+
+    Where retention removes, it first says so here: the `entries` up to `seq`, or their `contents`
+    (windows and prompts) alone.
+    """
 
     seq: int
     hash: str
+    removed: str = ""
 
 
 View = (

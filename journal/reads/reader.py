@@ -11,8 +11,10 @@ import sqlalchemy as sa
 
 from domain.ports import EntryKind
 from journal import schema
+from journal.audit.database import AuditOptions, audit
+from journal.audit.findings import Tell, Verdict, tell_nobody
 from journal.database import JournalConfig
-from journal.reads.audit import Audit, Verdict
+from journal.reads.approvals import ApprovalReads
 from journal.reads.decisions import DecisionReads
 from journal.reads.orders import OrderReads
 from journal.reads.queries import MAX_PAGE, Queries, StoredEntry, select_entries, stored
@@ -33,8 +35,9 @@ class Reader:
         self.orders = OrderReads(self._queries)
         self.states = StateReads(self._queries)
         self.decisions = DecisionReads(self._queries, self.orders, self.states)
+        self.approvals = ApprovalReads(self._queries)
         self._report = ReportReads(self._queries)
-        self._audit = Audit(self._queries, config)
+        self._config = config
 
     async def __aenter__(self) -> Self:
         return self
@@ -70,6 +73,8 @@ class Reader:
         """Add a span of time up; `marks` are prices by symbol for what is still held."""
         return await self._report.report(span, marks=marks)
 
-    async def verify_chain(self) -> Verdict:
-        """Check every entry, content and anchor; the verdict names the first bad entry."""
-        return await self._audit.verify()
+    async def verify_chain(
+        self, options: AuditOptions | None = None, tell: Tell = tell_nobody
+    ) -> Verdict:
+        """Check every entry, content, anchor and row; the verdict names the first bad entry."""
+        return await audit(self._config, options, tell)
