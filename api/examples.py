@@ -45,6 +45,7 @@ STATUS: dict[str, Any] = {
             "last_decision_at": "2026-03-02T15:11:01.204000000Z",
         }
     ],
+    "approvals_pending": 0,
     "notices": [
         {
             "code": "FEED_RESTORED",
@@ -306,14 +307,41 @@ STORY: dict[str, Any] = {
 
 APPROVAL: dict[str, Any] = {
     "decision_id": "1f0c6bb0b7a14b6c9d0e2a51",
-    "seq": 410,
-    "last_seq": 410,
+    "symbol": "BTC/USD",
+    "status": "pending",
     "ts": "2026-03-02T15:11:03.490000000Z",
     "ts_closed": None,
-    "status": "pending",
+    "expires_at": "2026-03-02T15:16:03.490000000Z",
+    "seconds_left": 281.4,
     "actor": "",
     "reason": "",
-    "expires_at": "2026-03-02T15:16:03.490000000Z",
+    "analyst": "rules",
+    "directive": _DECIDED["directive"],
+    "request": REQUEST,
+    "checks": [_CHECK],
+}
+
+_CLOSED: dict[str, Any] = {
+    **APPROVAL,
+    "ts_closed": "2026-03-02T15:11:22.090000000Z",
+    "seconds_left": None,
+    "actor": "http:127.0.0.1",
+}
+
+APPROVED: dict[str, Any] = {
+    "message": "Approved: buy 0.001522 BTC/USD at 64025.6 is filled.",
+    "outcome": "ordered",
+    "approval": {**_CLOSED, "status": "approved", "reason": "the thesis holds"},
+    "order": ORDER["order"],
+    "denied_code": None,
+}
+
+REJECTED: dict[str, Any] = {
+    "message": "Rejected: nothing is sent.",
+    "outcome": "refused",
+    "approval": {**_CLOSED, "status": "rejected", "reason": "too close to earnings"},
+    "order": None,
+    "denied_code": None,
 }
 
 REPORT: dict[str, Any] = {

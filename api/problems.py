@@ -23,7 +23,7 @@ from domain.errors import (
     NotSent,
     RateLimited,
 )
-from engine.control import ControlRefused, UnknownSymbol
+from engine.control import ControlRefused, UnknownApproval, UnknownSymbol
 
 log = structlog.get_logger(__name__)
 
@@ -126,6 +126,7 @@ _STATUS: tuple[tuple[type[AutoHedgeError], HTTPStatus], ...] = (
     (TooSlow, HTTPStatus.REQUEST_TIMEOUT),
     (NotFound, HTTPStatus.NOT_FOUND),
     (UnknownSymbol, HTTPStatus.NOT_FOUND),
+    (UnknownApproval, HTTPStatus.NOT_FOUND),
     (NotReady, HTTPStatus.SERVICE_UNAVAILABLE),
     (TooMuch, HTTPStatus.TOO_MANY_REQUESTS),
     (Forbidden, HTTPStatus.FORBIDDEN),

@@ -19,12 +19,19 @@ from api.problems import MEDIA_TYPE, Problem, TooMuch
 from domain.market import Instrument
 from domain.orders import Order
 from domain.records import Record, format_ns
-from engine.control import AccountView, PositionView, Status, Sweep, TicketView
+from engine.control import (
+    AccountView,
+    ApprovalResult,
+    ApprovalView,
+    PositionView,
+    Status,
+    Sweep,
+    TicketView,
+)
 from journal.reads.decisions import DecisionRow, Story
 from journal.reads.orders import OrderRow
 from journal.reads.queries import Page
 from journal.reads.report import Report
-from journal.reads.states import ApprovalRow
 
 B = TypeVar("B", bound=BaseModel)
 T = TypeVar("T")
@@ -115,7 +122,8 @@ ANSWERS: tuple[Any, ...] = (
     Page[Order],
     Page[OrderRow],
     Page[DecisionRow],
-    Page[ApprovalRow],
+    Page[ApprovalView],
+    ApprovalResult,
     Story,
     WindowFile,
     ReportView,

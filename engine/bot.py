@@ -19,8 +19,10 @@ from domain.market import AssetClass, Instrument, asset_class_of
 from domain.orders import Order
 from domain.ports import Broker, Calendar, Clock, Entry, EntryKind, Journal
 from domain.records import NS_PER_S, Record, format_ns
+from engine.approving.approvals import APPROVAL_PENDING, Approvals
 from engine.control import (
     AccountView,
+    Approving,
     ControlRefused,
     Notice,
     PositionView,
@@ -119,6 +121,7 @@ class Parts:
     dispatcher: Dispatcher
     limiter: Limiter
     runs: Runs
+    approvals: Approvals
     notices: Notices
     skew_ns: Callable[[], int | None]
 
@@ -223,6 +226,12 @@ class Bot:
 
     async def decide(self, symbol: str, *, actor: str) -> TicketView:
         """Queue a run for a person."""
+        if self._parts.approvals.is_waiting(symbol) and not self._parts.ledger.quantity(symbol):
+            raise ControlRefused(
+                f"An order of {symbol} waits for approval.",
+                remedy="POST /approvals/{decision_id}/approve or reject; GET /approvals lists it.",
+                code=APPROVAL_PENDING,
+            )
         ticket = self._parts.dispatcher.request(symbol, actor=actor)
         await self._note("decide", actor, "", {"symbol": symbol})
         return TicketView(
@@ -232,6 +241,10 @@ class Bot:
             priority=ticket.priority.word,
             ts=ticket.ts,
         )
+
+    def approvals(self) -> Approving:
+        """Return what waits for a person, to be shown and closed."""
+        return self._parts.approvals
 
     def status(self) -> Status:
         """Return the whole at a glance."""
@@ -262,6 +275,7 @@ class Bot:
             clock_skew_s=None if skew_ns is None else skew_ns / NS_PER_S,
             symbols=tuple(self._symbol_status(symbol) for symbol in parts.config.symbols),
             notices=parts.notices.lines,
+            approvals_pending=parts.approvals.count,
             last_sweep=parts.sweeper.last,
         )
 
@@ -356,6 +370,13 @@ class Bot:
             last_price=None if trade is None else trade.price,
             last_decision_at=parts.runs.last_at.get(symbol),
         )
+
+    async def _reject_waiting(self, actor: str) -> None:
+        """Refuse what waits: whoever wants to be flat wants no entry that was proposed before."""
+        try:
+            await self._parts.approvals.reject_all(actor=actor, reason="flatten")
+        except JournalError as error:
+            self._parts.notices.add(error.code, error.line)
 
     async def _note(
         self, action: str, actor: str, reason: str, args: dict[str, Any] | None = None

@@ -11,11 +11,13 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from domain.account import Account
+from domain.decisions import Check, Directive, Outcome
 from domain.errors import AutoHedgeError
 from domain.market import AssetClass, Instrument
-from domain.orders import Leg, Order, OrderState
+from domain.orders import Leg, Order, OrderRequest, OrderState
 from domain.records import Record
 from domain.risk import TradingState
+from journal.reads.approvals import Asked
 
 
 class SessionState(StrEnum):
@@ -45,6 +47,12 @@ class UnknownSymbol(AutoHedgeError):
     """The symbol is not one that this bot trades."""
 
     code = "SYMBOL_NOT_ALLOWED"
+
+
+class UnknownApproval(AutoHedgeError):
+    """No approval was ever asked for under that name."""
+
+    code = "APPROVAL_NOT_FOUND"
 
 
 class Notice(Record, frozen=True):
@@ -129,6 +137,7 @@ class Status(Record, frozen=True):
     clock_skew_s: float | None
     symbols: tuple[SymbolStatus, ...]
     notices: tuple[Notice, ...]
+    approvals_pending: int = 0
     last_sweep: Sweep | None = None
 
 
@@ -172,6 +181,58 @@ class TicketView(Record, frozen=True):
     ts: str
 
 
+class ApprovalView(Record, frozen=True):
+    """An order that waits for a person, or waited, with what it rests on.
+
+    `checks` are the graph's preview; the gateway checks everything again after an approval.
+    `seconds_left` is none once it is closed. `actor` and `reason` are of who closed it.
+    """
+
+    decision_id: str
+    symbol: str
+    status: str
+    ts: int
+    ts_closed: int
+    expires_at: str | None
+    seconds_left: float | None
+    actor: str
+    reason: str
+    analyst: str
+    directive: Directive | None
+    request: OrderRequest | None
+    checks: tuple[Check, ...]
+
+
+class ApprovalResult(Record, frozen=True):
+    """What closing an approval led to, in one line and in full.
+
+    `order` is as the venue's first answer left it; `denied_code` is the gateway's, whose verdict
+    counts after a person's.
+    """
+
+    message: str
+    outcome: Outcome
+    approval: ApprovalView
+    order: Order | None = None
+    denied_code: str | None = None
+
+
+class Approving(Protocol):
+    """What a person may say about orders that wait; each is journaled with who said it."""
+
+    async def approve(self, decision_id: str, *, actor: str, reason: str = "") -> ApprovalResult:
+        """Let an order go to the gateway. Raises `UnknownApproval` or `ControlRefused`."""
+        ...
+
+    async def reject(self, decision_id: str, *, actor: str, reason: str = "") -> ApprovalResult:
+        """Refuse an order. Raises `UnknownApproval` or `ControlRefused`."""
+        ...
+
+    def view(self, asked: Asked) -> ApprovalView:
+        """Return an approval as it is shown, with the seconds it has left."""
+        ...
+
+
 class Controls(Protocol):
     """What HTTP and the command line may ask. Every control is journaled with its actor."""
 
@@ -205,6 +266,10 @@ class Controls(Protocol):
 
     async def decide(self, symbol: str, *, actor: str) -> TicketView:
         """Queue an operator's run. Raises `UnknownSymbol` or `ControlRefused`."""
+        ...
+
+    def approvals(self) -> Approving:
+        """Return what waits for a person, to be shown and closed."""
         ...
 
     def status(self) -> Status:

@@ -86,7 +86,7 @@ class Desk:
         """Tell whether the run of a decision still waits, with the order that was journaled."""
         return self._waiting is not None and await self._waiting.waits(decision)
 
-    async def conclude(self, decision: Decision, window: Window, word: Word) -> Run:
+    async def conclude(self, decision: Decision, word: Word) -> Decision:
         """End a run that waited, by the one word that counts; its order is never another.
 
         Saying it once is the caller's business. Raises `JournalError`.
@@ -95,13 +95,12 @@ class Desk:
             state = await self._waiting.conclude(decision, word)
         else:
             state = concluded(Word.LOST if word is Word.APPROVED else word)
-        ended = msgspec.structs.replace(
+        return msgspec.structs.replace(
             decision,
             outcome=Outcome(state["outcome"] or Outcome.EXPIRED),
             reason_code=state["reason_code"],
             ts_end=format_ns(self._clock.now_ns()),
         )
-        return Run(decision=ended, prompts=prompts_in(ended, window))
 
     async def forget(self, decision: Decision) -> None:
         """Delete the waiting run of a decision whose end is journaled; raises `JournalError`."""

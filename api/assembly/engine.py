@@ -11,14 +11,16 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from api.assembly.approving import build_approvals
 from api.assembly.outside import EngineStanding, Outside
 from api.assembly.plan import EnginePlan
 from domain.account import Ledger, Position
 from domain.limits import TradingState
-from domain.market import Instrument, Quote
+from domain.market import Instrument, Quote, Window
 from domain.orders import Fill, Leg, Order, OrderRequest
 from domain.records import plain
 from domain.risk import Denied
+from engine.approving.approvals import APPROVAL_PENDING, Approvals
 from engine.bot import Bot, BotConfig, Notices, Parts
 from engine.deciding.dispatcher import Dispatcher, DispatcherConfig, DispatcherPorts, DropReason
 from engine.deciding.limiter import Limiter, Ticket
@@ -31,11 +33,12 @@ from engine.orders.book import OrderBook
 from engine.orders.delivery.seams import GatewaySeams
 from engine.orders.flatten import Flatten, FlattenSeams
 from engine.orders.gateway import Gateway
+from engine.orders.looks import Trigger
 from engine.orders.ownership import Ownership, OwnershipConfig
 from engine.orders.protection.exits import Exits
 from engine.orders.protection.seams import Seams
 from engine.orders.protection.watching.bare import Cause
-from engine.orders.reconcile import Reconciler, ReconcilerSeams, Trigger
+from engine.orders.reconcile import Reconciler, ReconcilerSeams
 from engine.session import Session
 from engine.trading import TradingGate
 from engine.watching.equity import EquityWatch, day_zone
@@ -50,7 +53,8 @@ class Engine:
 
     bot: Bot
     guard: Guard
-    limiter: Limiter
+    approvals: Approvals
+    book: OrderBook
 
 
 def build_engine(plan: EnginePlan, outside: Outside) -> Engine:
@@ -81,7 +85,9 @@ class _Builder:
         self._make_guard()
         self._make_deciding()
         self._take_up()
-        return Engine(bot=self._make_bot(), guard=self._guard, limiter=self._limiter)
+        return Engine(
+            bot=self._make_bot(), guard=self._guard, approvals=self._approvals, book=self._book
+        )
 
     def _make_accounts(self) -> None:
         plan, outside = self._plan, self._outside
@@ -237,14 +243,23 @@ class _Builder:
     def _make_deciding(self) -> None:
         plan, outside = self._plan, self._outside
         self._limiter = outside.limiter
+        self._approvals = build_approvals(
+            plan,
+            outside,
+            approved=self._windows.approved,
+            enter=self._enter,
+            start=self._guard.start,
+            alert=self._alert,
+        )
         self._runs = Runs(
-            compose=lambda symbol, reason: self._windows.compose(symbol, reason=reason),
+            compose=self._compose,
             desk=outside.desk,
             journal=outside.journal,
             enter=self._enter,
             close=self._close,
             publish=self._publish,
             decided=self._metrics.decision_finished,
+            ask=self._approvals.ask,
             start=self._guard.start,
             deadline_s=plan.decision_deadline_s - 1.0,
         )
@@ -316,6 +331,7 @@ class _Builder:
                 dispatcher=self._dispatcher,
                 limiter=self._limiter,
                 runs=self._runs,
+                approvals=self._approvals,
                 notices=self._notices,
                 skew_ns=outside.venue.skew_ns,
             )
@@ -339,6 +355,12 @@ class _Builder:
             self._exits.watch(order.symbol)
         for held in remembered.held:
             self._exits.restore(held.opening, list(held.orders), held.attempts)
+
+    def _compose(self, symbol: str, reason: str) -> Window | str:
+        """Return the window of a symbol, or why there is none: its last entry still waits."""
+        if self._approvals.is_waiting(symbol) and self._ledger.quantity(symbol) == 0:
+            return APPROVAL_PENDING
+        return self._windows.compose(symbol, reason=reason)
 
     async def _enter(self, request: OrderRequest) -> Order | Denied:
         await self._fresh.renew(request.symbol)
@@ -396,7 +418,8 @@ class _Builder:
         """Tell whether a run of a flat symbol could lead to an order at all."""
         working = self._book.working(symbol)
         has_entry = any(order.request.leg is Leg.ENTRY for order in working)
-        return not has_entry and self._standing.entries_possible(symbol)
+        is_busy = has_entry or self._approvals.is_waiting(symbol)
+        return not is_busy and self._standing.entries_possible(symbol)
 
     def _mid_and_atr(self, symbol: str) -> tuple[float, float] | None:
         view = self._outside.store.view(symbol)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from api.assembly.plan import AnalystPlan, EnginePlan, Plan
+from api.assembly.plan import AnalystPlan, ApprovalPlan, EnginePlan, Plan
 from api.settings import Config
 from broker.alpaca import AlpacaBrokerConfig
 from domain.errors import ConfigError
@@ -15,7 +15,8 @@ from engine.orders.protection.seams import ExitsConfig
 from feeds.alpaca.config import STREAM_URL, AlpacaFeedConfig, Channel
 from graph.analysts.model.costs import Price
 from graph.analysts.model.endpoint import EndpointConfig, Method
-from journal.database import JournalConfig
+from graph.approval.checkpoints import CheckpointsConfig
+from journal.database import JournalConfig, address_of
 
 STRATEGY = "argued-v1"
 """Names decisions: raise it when what is decided changes its meaning."""

@@ -12,6 +12,7 @@ from typing import TypeVar
 import structlog
 from prometheus_client import CollectorRegistry
 
+from api.assembly.approving import open_waiting
 from api.assembly.engine import Engine, build_engine
 from api.assembly.outside import Outside
 from api.assembly.plan import AnalystPlan, EnginePlan, Plan
@@ -80,12 +81,14 @@ async def running(
     async with AsyncExitStack() as stack:
         outside = replace(await _open(plan, clock, stack), at=at)
         engine = build_engine(plan.engine, outside)
+        await engine.approvals.take_up()
         group = await stack.enter_async_context(asyncio.TaskGroup())
         guarding = group.create_task(engine.guard.run(), name="guard")
         beside = [group.create_task(_show_quotes(plan, outside), name="quotes")]
         try:
             await _ready(engine)
             beside.append(group.create_task(_heed_halts(engine.bot), name="halts"))
+            beside.append(group.create_task(engine.approvals.run(), name="approvals"))
             yield Process(
                 bot=engine.bot,
                 bus=outside.bus,
@@ -141,7 +144,7 @@ async def _open(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outside:
     calendar, venue = _calendar(plan, alpaca, clock)
     await _patiently(venue.look)
     ears = MarketEars(bus.publish)
-    store = RollingStore(_store_config(plan.engine), listener=ears, clock=clock, calendar=calendar)
+    store = RollingStore(store_config(plan.engine), listener=ears, clock=clock, calendar=calendar)
     broker: Broker = alpaca
     sink: MarketSink = store
     if plan.is_simulated:
@@ -166,7 +169,11 @@ async def _open(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outside:
         sink=sink,
         ears=ears,
         calendar=calendar,
-        desk=Desk(await open_analyst(plan.analyst, budget, stack), wall),
+        desk=Desk(
+            await open_analyst(plan.analyst, budget, stack),
+            wall,
+            waiting=await open_waiting(plan.engine.approval, stack),
+        ),
         limiter=limiter,
         clock=clock,
         wall=wall,
@@ -223,7 +230,8 @@ def _feed(
     return feed
 
 
-def _store_config(plan: EnginePlan) -> StoreConfig:
+def store_config(plan: EnginePlan) -> StoreConfig:
+    """Return how much of the market is kept."""
     return StoreConfig(
         symbols=plan.symbols,
         interval_s=plan.interval_s,

@@ -1,4 +1,4 @@
-"""Tell what is on record: orders, decisions and their stories, windows, approvals, the report."""
+"""Tell what is on record: orders, decisions and their stories, windows, the report."""
 
 from __future__ import annotations
 
@@ -19,18 +19,15 @@ from domain.decisions import Outcome
 from domain.market import WINDOW_SCHEMA
 from domain.orders import OrderState
 from domain.records import NS_PER_S
-from engine.control import ControlRefused
 from journal.reads.decisions import DecisionRow, Story
 from journal.reads.orders import OrderRow
 from journal.reads.queries import Page
 from journal.reads.report import Span
-from journal.reads.states import ApprovalRow
 
 router = APIRouter(tags=["Records"])
 
 _BAD_CURSOR = refuses(HTTPStatus.BAD_REQUEST)
 _MISSING = refuses(HTTPStatus.NOT_FOUND)
-_CONFLICT = refuses(HTTPStatus.CONFLICT)
 
 
 def _listed(example: dict[str, Any]) -> dict[str, Any]:
@@ -109,49 +106,6 @@ async def window(digest: str, journal: Journal) -> Response:
     return Response(
         msgspec.json.encode(WindowFile(schema=WINDOW_SCHEMA, window=found)),
         media_type="application/json",
-    )
-
-
-@router.get(
-    "/approvals",
-    summary="What waits for a person",
-    responses=answers(Page[ApprovalRow], {"items": [examples.APPROVAL], "next": None}),
-)
-@needs(Access.READ)
-async def approvals(journal: Journal, *, closed: bool = False) -> Response:
-    """Pending approvals, oldest first; with `closed` those that were settled too."""
-    rows = await journal.states.approvals(status=None if closed else "pending")
-    return reply(Page(items=tuple(rows), next=None))
-
-
-@router.post("/approvals/{decision_id}/approve", summary="Approve an order", responses=_CONFLICT)
-@needs(Access.APPROVE)
-async def approve(decision_id: str, journal: Journal) -> Response:
-    """Answers 409 `NOT_PENDING` when that decision waits for nobody."""
-    raise await _unapprovable(decision_id, journal)
-
-
-@router.post("/approvals/{decision_id}/reject", summary="Reject an order", responses=_CONFLICT)
-@needs(Access.APPROVE)
-async def reject(decision_id: str, journal: Journal) -> Response:
-    """Answers 409 `NOT_PENDING` when that decision waits for nobody."""
-    raise await _unapprovable(decision_id, journal)
-
-
-async def _unapprovable(decision_id: str, journal: Journal) -> ControlRefused:
-    row = await journal.states.approval(decision_id)
-    if row is None or row.status != "pending":
-        return ControlRefused(
-            "No approval of that decision is pending."
-            if row is None
-            else f"That approval is {row.status} already.",
-            remedy="GET /approvals lists what is.",
-            code="NOT_PENDING",
-        )
-    return ControlRefused(
-        "This engine resumes no run that waits for approval.",
-        remedy="Set APPROVAL=never; what waits expires by itself.",
-        code="APPROVALS_OFF",
     )
 
 

@@ -48,7 +48,8 @@ Execute = Callable[[OrderRequest], Coroutine[Any, Any, Order | Denied]]
 class Runs:
     """Turn tickets into journaled decisions and, sometimes, orders.
 
-    A decision is on disk before its order leaves. The order itself is sent by a task of its own
+    A decision is on disk before its order leaves, and together with it, that the order waits for a
+    person, if it does (`ask` says so). The order itself is sent by a task of its own
     that the run only waits for: a run cut by its deadline or by stop never cuts a submission.
     """
 
@@ -62,6 +63,7 @@ class Runs:
         close: Execute,
         publish: Publish,
         decided: Callable[[Decision], None],
+        ask: Callable[[Decision], tuple[Entry, ...]],
         start: Callable[[Coroutine[Any, Any, Any], str], asyncio.Task[Any]],
         deadline_s: float,
     ) -> None:
@@ -72,6 +74,7 @@ class Runs:
         self._close = close
         self._publish = publish
         self._decided = decided
+        self._ask = ask
         self._start = start
         self._deadline_s = deadline_s
         self.count = 0
@@ -95,7 +98,7 @@ class Runs:
         decision = run.decision
         body = {"decision": plain(decision), "window": plain(window), "prompts": run.prompts}
         entry = Entry(kind=EntryKind.DECISION, ref=decision.id, body=body)
-        seq = await self._journal.append(entry)
+        seq = await self._journal.append(entry, *self._ask(decision))
         self.count += 1
         self.model_cost_usd += sum(call.cost_usd for call in decision.calls)
         self.last_at[decision.symbol] = decision.as_of

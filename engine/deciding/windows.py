@@ -29,6 +29,7 @@ from domain.orders import OrderRequest
 from domain.ports import Calendar, Clock
 from domain.records import NS_PER_S, Record, format_ns, plain
 from domain.risk import Facts
+from domain.risk.facts import ATR
 from engine.orders.protection.plans import Plan
 from feeds.store import MarketView
 
@@ -170,6 +171,14 @@ class Windows:
             wake_reason=reason,
             feed=self._config.feed,
         )
+
+    def approved(self, window: Window) -> None:
+        """Count a decision's age from now, its prices still from its window: a person approved it.
+
+        After a restart this is all that is known of the window.
+        """
+        seen = _Seen(window.quote.mid, window.indicators.get(ATR), self._clock.monotonic_ns())
+        self._remember(window.decision_id, seen)
 
     def note_sent(self) -> None:
         """Count an order that left, for the rate limit."""

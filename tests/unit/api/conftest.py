@@ -37,13 +37,25 @@ from domain.orders import (
     client_order_id,
 )
 from domain.ports import Entry, EntryKind
-from domain.records import digest, plain
+from domain.records import digest, parse_ns, plain
+from engine.approving.telling import view_of
 from engine.bus import Bus
 from engine.clock import ManualClock
-from engine.control import AccountView, PositionView, ProtectedBy, Status, TicketView
+from engine.control import (
+    AccountView,
+    ApprovalResult,
+    ApprovalView,
+    PositionView,
+    ProtectedBy,
+    Status,
+    TicketView,
+)
 from journal.database import JournalConfig
+from journal.reads.approvals import Asked
 from journal.reads.reader import Reader
 from journal.sql import SqlJournal
+
+VIEW = examples.APPROVAL | {"ts": 1, "ts_closed": 2}
 
 
 class Engine:
@@ -99,6 +111,20 @@ class Engine:
             priority="operator",
             ts="2026-01-01T00:00:00Z",
         )
+
+    def approvals(self) -> "Engine":
+        return self
+
+    async def approve(self, decision_id: str, *, actor: str, reason: str = "") -> ApprovalResult:
+        self._take("approve", decision_id=decision_id, actor=actor, reason=reason)
+        return msgspec.convert(examples.APPROVED | {"approval": VIEW}, ApprovalResult)
+
+    async def reject(self, decision_id: str, *, actor: str, reason: str = "") -> ApprovalResult:
+        self._take("reject", decision_id=decision_id, actor=actor, reason=reason)
+        return msgspec.convert(examples.REJECTED | {"approval": VIEW}, ApprovalResult)
+
+    def view(self, asked: Asked) -> ApprovalView:
+        return view_of(asked, parse_ns("2026-01-01T00:01:00Z"))
 
     def status(self) -> Status:
         return self._take("status")

@@ -10,7 +10,7 @@ from domain.decisions import Outcome
 from domain.errors import BrokerRefused, JournalError, OutcomeUnknown
 from domain.market import AssetClass, Instrument
 from domain.ports import Entry, EntryKind
-from engine.control import ControlRefused, UnknownSymbol
+from engine.control import ControlRefused, UnknownApproval, UnknownSymbol
 
 
 @pytest.mark.parametrize("verb", ["start", "stop", "halt"])
@@ -85,6 +85,7 @@ async def test_cancel_all_spares_protection_unless_told(desk) -> None:
         assert (await desk.http.post(f"/cancel-all{query}", json=body)).json() == {
             "items": [],
             "next": None,
+            "sweep": None,
         }
     assert [given["protective"] for _, given in await desk.asked()] == [False, True, True]
 
@@ -244,19 +245,55 @@ async def test_what_is_not_on_record_is_a_404_by_its_own_code(desk, path, code) 
     assert answer.json()["remedy"]
 
 
-async def test_approvals_are_listed_and_cannot_be_closed_when_none_is_pending(desk) -> None:
-    """409 says that nothing waits, or what it became."""
-    pending = {"decision_id": "d1", "status": "pending", "expires_at": "2026-01-01T00:05:00Z"}
-    await desk.journal.append(Entry(kind=EntryKind.APPROVAL, ref="d1", body=pending))
-    (row,) = (await desk.http.get("/approvals")).json()["items"]
-    assert (row["decision_id"], row["ts_closed"]) == ("d1", None)
-    assert (await desk.http.post("/approvals/d1/approve")).json()["code"] == "APPROVALS_OFF"
-    await desk.journal.close_approval("d1", "expired", actor="clock")
-    assert (await desk.http.get("/approvals")).json()["items"] == []
-    assert len((await desk.http.get("/approvals?closed=true")).json()["items"]) == 1
-    for decision, verb in (("d1", "approve"), ("d2", "reject")):
-        answer = await desk.http.post(f"/approvals/{decision}/{verb}")
-        assert (answer.status_code, answer.json()["code"]) == (409, "NOT_PENDING")
+async def asked_for(desk, name, symbol="BTC/USD"):
+    waiting = desk.decision(name, symbol, outcome=Outcome.AWAITING_APPROVAL)
+    body = {"decision_id": name, "status": "pending", "expires_at": "2026-01-01T00:05:00Z"}
+    await desk.journal.append(waiting, Entry(kind=EntryKind.APPROVAL, ref=name, body=body))
+
+
+async def test_approvals_are_listed_with_what_they_rest_on_and_their_time(desk) -> None:
+    """Newest first, a page at a time, by symbol; those that were settled only when asked for."""
+    for name, symbol in (("d1", "BTC/USD"), ("d2", "AAPL"), ("d3", "BTC/USD")):
+        await asked_for(desk, name, symbol)
+    await desk.journal.close_approval("d1", "expired", actor="autohedge", reason="late")
+    shown = (await desk.http.get("/approvals")).json()["items"]
+    assert [row["decision_id"] for row in shown] == ["d3", "d2"]
+    assert (shown[0]["seconds_left"], shown[0]["ts_closed"]) == (240.0, None)
+    assert shown[0]["directive"]["thesis"] == "<b>up</b>"
+    (row,) = (await desk.http.get("/approvals?symbol=aapl")).json()["items"]
+    assert row["symbol"] == "AAPL"
+    first = (await desk.http.get("/approvals?closed=true&limit=2")).json()
+    rest = (await desk.http.get(f"/approvals?closed=true&after={first['next']}")).json()
+    (closed,) = rest["items"]
+    assert (closed["status"], closed["actor"], closed["reason"]) == ("expired", "autohedge", "late")
+    assert closed["seconds_left"] is None
+    assert closed["ts_closed"]
+
+
+@pytest.mark.parametrize("verb", ["approve", "reject"])
+async def test_a_person_closes_an_approval_with_a_reason_and_a_name(desk, verb) -> None:
+    """The engine is told who spoke and why; its answer says in one line what came of it."""
+    answer = await desk.http.post(f"/approvals/d1/{verb}", json={"reason": "because"})
+    assert answer.status_code == 200
+    assert answer.json()["message"]
+    said = {"decision_id": "d1", "actor": "http:127.0.0.1", "reason": "because"}
+    assert await desk.asked() == [(verb, said)]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status", "code"),
+    [
+        (UnknownApproval("None.", remedy="Look."), 404, "APPROVAL_NOT_FOUND"),
+        (ControlRefused("Ann was first.", remedy="Look.", code="NOT_PENDING"), 409, "NOT_PENDING"),
+        (ControlRefused("Off.", remedy="Look.", code="APPROVALS_OFF"), 409, "APPROVALS_OFF"),
+        (JournalError("Down."), 503, "JOURNAL_DOWN"),
+    ],
+)
+async def test_an_approval_that_cannot_be_closed_says_why(desk, refusal, status, code) -> None:
+    """Each refusal has its own code and what to do."""
+    desk.engine.refusal = refusal
+    answer = await desk.http.post("/approvals/d1/approve")
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
 async def test_report_adds_up_with_positions_at_their_marks(desk) -> None:

@@ -70,7 +70,7 @@ async def test_a_run_waits_across_processes_and_ends_by_one_word(config, word, o
     assert asked.request is not None
     async with desk(config, analyst) as second:
         assert await second.waits(asked)
-        ended = (await second.conclude(asked, make_window(), word)).decision
+        ended = await second.conclude(asked, word)
         assert (ended.outcome, ended.reason_code) == (outcome, code)
         assert ended.request == asked.request
         assert not await second.waits(asked)
@@ -83,10 +83,10 @@ async def test_the_same_word_twice_orders_once(config):
     """LangGraph itself lets two resumes succeed: the second one is lost here."""
     async with desk(config) as made:
         asked = await decide(made)
-        first = await made.conclude(asked, make_window(), Word.APPROVED)
-        second = await made.conclude(asked, make_window(), Word.APPROVED)
-    assert first.decision.outcome is Outcome.ORDERED
-    assert (second.decision.outcome, second.decision.reason_code) == (
+        first = await made.conclude(asked, Word.APPROVED)
+        second = await made.conclude(asked, Word.APPROVED)
+    assert first.outcome is Outcome.ORDERED
+    assert (second.outcome, second.reason_code) == (
         Outcome.EXPIRED,
         "APPROVAL_LOST",
     )
@@ -127,7 +127,7 @@ async def test_an_order_that_was_altered_on_disk_is_not_the_one_that_was_approve
         shown = msgspec.structs.replace(asked.request, quantity=Decimal(1))
         other = msgspec.structs.replace(asked, request=shown)
         assert not await made.waits(other)
-        ended = (await made.conclude(other, make_window(), Word.APPROVED)).decision
+        ended = await made.conclude(other, Word.APPROVED)
     assert (ended.outcome, ended.reason_code) == (Outcome.EXPIRED, "APPROVAL_LOST")
 
 
@@ -147,7 +147,7 @@ async def test_a_desk_without_approvals_ends_what_another_left_waiting(word):
     plain = Desk(Scripted(), FixedClock())
     asked = msgspec.structs.replace(await decide(plain), outcome=Outcome.AWAITING_APPROVAL)
     assert not await plain.waits(asked)
-    ended = (await plain.conclude(asked, make_window(), word)).decision
+    ended = await plain.conclude(asked, word)
     assert ended.outcome is not Outcome.ORDERED
 
 
@@ -156,7 +156,7 @@ async def test_what_a_person_said_is_replayed_to_the_byte(in_file, word, outcome
     """A person's word is recorded, as the models' answers are."""
     async with desk(in_file) as made:
         asked = await decide(made)
-        ended = (await made.conclude(asked, make_window(), word)).decision
+        ended = await made.conclude(asked, word)
     assert (ended.outcome, ended.reason_code) == (outcome, code)
     for decision in (asked, ended):
         again = await replay(
