@@ -10,7 +10,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRecord:
-    """One REST request and how it was answered. `at_ns` is venue time."""
+    """One REST request and how it was answered. `at_ns` is venue time.
+
+    `status` is 0 when the connection was reset instead; `faults` names what struck.
+    """
 
     at_ns: int
     method: str
@@ -18,6 +21,7 @@ class RequestRecord:
     query: str
     body: Any
     status: int
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +38,8 @@ class Record:
     def __init__(self, *, capacity: int = 20_000, path: Path | None = None) -> None:
         self._kept: deque[RequestRecord | EventRecord] = deque(maxlen=capacity)
         self._file = path.open("a", encoding="utf-8") if path else None
-        self.dropped = 0
+        self.requests_dropped = 0
+        self.events_dropped = 0
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -42,9 +47,17 @@ class Record:
     def __iter__(self) -> Iterator[RequestRecord | EventRecord]:
         return iter(self._kept)
 
+    @property
+    def dropped(self) -> int:
+        """Return how many entries were pushed out."""
+        return self.requests_dropped + self.events_dropped
+
     def add(self, entry: RequestRecord | EventRecord) -> None:
         """Keep one entry, counting the one it pushes out."""
-        self.dropped += len(self._kept) == self._kept.maxlen
+        if len(self._kept) == self._kept.maxlen:
+            oldest = self._kept.popleft()
+            self.requests_dropped += isinstance(oldest, RequestRecord)
+            self.events_dropped += isinstance(oldest, EventRecord)
         self._kept.append(entry)
         if self._file:
             self._file.write(json.dumps(asdict(entry), default=str) + "\n")
@@ -61,11 +74,11 @@ class Record:
 
     def events(self, kind: str | None = None) -> list[dict[str, Any]]:
         """Return the kept order events, oldest first, of one kind when asked."""
-        return [
-            entry.event
-            for entry in self._kept
-            if isinstance(entry, EventRecord) and kind in (None, entry.event["event"])
-        ]
+        return [e.event for e in self.event_records() if kind in (None, e.event["event"])]
+
+    def event_records(self) -> list[EventRecord]:
+        """Return the kept order events with their times, oldest first."""
+        return [entry for entry in self._kept if isinstance(entry, EventRecord)]
 
     def close(self) -> None:
         """Close the file, if there is one."""

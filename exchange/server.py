@@ -19,10 +19,11 @@ from websockets.http11 import Request as Handshake
 from websockets.http11 import Response as HandshakeAnswer
 
 from domain.errors import ConfigError
+from exchange.admin import admin_router
 from exchange.clock import VenueClock
 from exchange.config import ExchangeConfig
 from exchange.data import data_router
-from exchange.faults import Faults
+from exchange.faults import FaultPlan, Faults
 from exchange.market.board import Board
 from exchange.market.records import TopOfBook
 from exchange.matching.sessions import AlwaysOpen, RegularSessions
@@ -30,17 +31,17 @@ from exchange.player import Player
 from exchange.record import Record
 from exchange.rest.limiter import RateLimiter
 from exchange.rest.trading import trading_router
+from exchange.rest.wire import ResettableProtocol
 from exchange.sources import Sources
-from exchange.streams.endpoints import ENDPOINTS
+from exchange.streams.endpoints import ENDPOINTS, ORDER_STREAM
 from exchange.streams.faults import StreamFaults
 from exchange.streams.hub import Hub
 from exchange.streams.record import FrameLog
 from exchange.updates import OrderStream
 from exchange.venue import Credentials, Venue
 
-ORDER_STREAM = "/stream"
-
 _CLOSE_TIMEOUT_S = 1.0
+_WORDS = {404: "endpoint not found.", 405: "method not allowed."}
 
 
 class ExchangeServer:
@@ -49,6 +50,9 @@ class ExchangeServer:
     `venue` is the account and its matching, `board` the market, `frames` every frame that went
     over a market data link, `complaints` one line for each file that is not quite whole. The
     venue's time runs from construction, its market moves inside the context.
+
+    `plan` is the fault plan that the admin interface acts on: the one given as `faults`, else an
+    empty one. Faults of another class are asked in its place, and the admin interface says so.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class ExchangeServer:
         sources = Sources(config, sessions=sessions, origin_ns=origin_ns)
         self.config = config
         self.complaints = tuple(sources.complaints)
+        self.plan = faults if isinstance(faults, FaultPlan) else FaultPlan(seed=config.seed)
         self.frames = FrameLog()
         self.board = Board(sources.listed, start_ns=origin_ns)
         self.venue = Venue(
@@ -74,20 +79,22 @@ class ExchangeServer:
             credentials=Credentials(key=config.key, secret=config.secret),
             knobs=config.knobs,
             sessions=sessions,
-            faults=faults,
+            faults=faults or self.plan,
             record=record,
         )
+        streams = stream_faults or self.plan
+        self._has_own_streams = stream_faults is None
         self.hub = Hub(
             self.venue,
             limits=config.limits,
-            faults=stream_faults or StreamFaults(),
+            faults=streams,
             frames=self.frames,
             last_quote=self._last_quote,
         )
         self.board.with_days = lambda: self.hub.wants("dailyBars")
         test_board = Board([sources.test()], start_ns=origin_ns)
         self._player = Player(self.venue, self.hub, self.board, test_board)
-        self._order_stream = OrderStream(self.venue)
+        self._order_stream = OrderStream(self.venue, faults=streams, frames=self.frames)
         self._ports = (config.rest_port, config.stream_port)
         self._running: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
@@ -149,6 +156,7 @@ class ExchangeServer:
             await rest.listening.wait()
             ready.set_result(None)
             await self._stop.wait()
+            self.plan.clear()
             playing.cancel()
             rest.should_exit = True
             await serving
@@ -162,6 +170,8 @@ class ExchangeServer:
         config = self.config
         app = FastAPI(title="Local Alpaca", openapi_url=None, docs_url=None, redoc_url=None)
         app.add_exception_handler(HTTPException, _not_here)
+        plan = self.plan if self.venue.faults is self.plan and self._has_own_streams else None
+        app.include_router(admin_router(plan, self.venue.record, self.frames))
         app.include_router(trading_router(self.venue))
         limiter = RateLimiter(config.data_requests_per_minute)
         app.include_router(
@@ -206,6 +216,7 @@ class _Rest(uvicorn.Server):
     def __init__(self, app: FastAPI) -> None:
         config = uvicorn.Config(
             app,
+            http=ResettableProtocol,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -258,6 +269,9 @@ def _path(request: Handshake) -> str:
 
 async def _not_here(_request: Request, error: Exception) -> JSONResponse:
     """Answer an unknown route as the venue does: an object with a message."""
-    status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND
-    words = "endpoint not found." if status == HTTPStatus.NOT_FOUND else "method not allowed."
+    if not isinstance(error, HTTPException):
+        error = HTTPException(HTTPStatus.NOT_FOUND)
+    status, words = error.status_code, _WORDS.get(error.status_code, error.detail)
+    if error.detail != HTTPStatus(status).phrase:
+        words = error.detail
     return JSONResponse({"message": words}, status_code=status)

@@ -3,15 +3,21 @@
 import asyncio
 import json
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
+from exchange.streams.codec import codec_for
+from exchange.streams.endpoints import ORDER_EVENTS
+from exchange.streams.errors import AUTH_FAILED, ErrorFrame
+from exchange.streams.faults import Close, Frame, LinkInfo, StreamFaults
+from exchange.streams.link import emit
+from exchange.streams.record import FrameLog, FrameRecord
 from exchange.venue import Venue
 
-TRADE_UPDATES = "trade_updates"
+TRADE_UPDATES = ORDER_EVENTS
 # Named by the documentation beside trade_updates; accepted, and silent here.
 _STREAMS = (TRADE_UPDATES, "account_updates")
 _POLICY_VIOLATION = 1008
@@ -27,12 +33,21 @@ class OrderStream:
     """
 
     def __init__(
-        self, venue: Venue, *, queue_size: int = 10_000, auth_timeout_s: float = 10.0
+        self,
+        venue: Venue,
+        *,
+        faults: StreamFaults | None = None,
+        frames: FrameLog | None = None,
+        queue_size: int = 10_000,
+        auth_timeout_s: float = 10.0,
     ) -> None:
-        self._venue = venue
-        self._queue_size = queue_size
+        self.venue = venue
+        self.faults = faults or StreamFaults()
+        self.queue_size = queue_size
+        self._frames = frames
         self._auth_timeout_s = auth_timeout_s
         self.cut_off = 0
+        self._connected = 0
         self._clients: set[_Client] = set()
 
     @property
@@ -42,9 +57,10 @@ class OrderStream:
 
     async def serve(self, connection: ServerConnection) -> None:
         """Answer one client until it leaves."""
-        client = _Client(self._venue, connection, self._queue_size)
+        self._connected += 1
+        client = _Client(self, connection, number=self._connected)
         self._clients.add(client)
-        unsubscribe = self._venue.subscribe_orders(client.offer)
+        unsubscribe = self.venue.subscribe_orders(client.offer)
         writing = asyncio.create_task(client.write())
         try:
             await client.read(self._auth_timeout_s)
@@ -60,22 +76,35 @@ class OrderStream:
             with suppress(asyncio.CancelledError, ConnectionClosed):
                 await writing
 
+    def log(self, link: LinkInfo, way: Literal["in", "out"], data: bytes) -> None:
+        """Keep a frame for the record, if there is one."""
+        if self._frames is not None:
+            at_ns = self.venue.clock.now_ns()
+            self._frames.add(FrameRecord(at_ns, link.number, link.endpoint, way, data))
+
+
+class _OrderLink(LinkInfo):
+    """An order stream's link: one map a message, never an array."""
+
+    def error(self, frame: ErrorFrame) -> Frame:
+        """Return an error in the words that the order stream has for it."""
+        return Frame(self.codec.encode(_error(frame.text)), is_text=False, count=1)
+
 
 class _Client:
     """One connection: whether it has shown its keys, and what it listens to."""
 
-    def __init__(self, venue: Venue, connection: ServerConnection, queue_size: int) -> None:
-        self._venue = venue
+    def __init__(self, host: OrderStream, connection: ServerConnection, *, number: int) -> None:
+        self._host = host
+        self._venue = host.venue
         self._connection = connection
-        self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(queue_size)
+        self._queue: asyncio.Queue[dict[str, Any] | Close] = asyncio.Queue(host.queue_size)
         self._authorized = asyncio.Event()
         self._streams: list[str] = []
         self.is_cut_off = False
         request = connection.request
-        kind = request.headers.get("Content-Type", "") if request else ""
-        self._encode = (
-            msgspec.msgpack.encode if kind == "application/msgpack" else msgspec.json.encode
-        )
+        codec = codec_for(request.headers.get("Content-Type") if request else None)
+        self._info = _OrderLink(number=number, endpoint=ORDER_EVENTS, codec=codec)
 
     @property
     def is_listening(self) -> bool:
@@ -88,10 +117,17 @@ class _Client:
             self._send({"stream": TRADE_UPDATES, "data": event})
 
     async def write(self) -> None:
-        """Send what is queued, in order."""
+        """Send what is queued, in order, through whatever the fault plan makes of it."""
         while True:
             message = await self._queue.get()
-            await self._connection.send(self._encode(message))
+            if isinstance(message, Close):
+                await emit(self._connection, message)
+                continue
+            frame = Frame(self._info.codec.encode(message), is_text=False, count=1)
+            for out in await self._host.faults.before_send(self._info, frame):
+                if isinstance(out, Frame):
+                    self._host.log(self._info, "out", out.data)
+                await emit(self._connection, out)
 
     async def read(self, auth_timeout_s: float) -> None:
         """Answer the client's messages until it closes; keys must come within the time-out."""
@@ -101,7 +137,7 @@ class _Client:
         while True:
             self._answer(await self._connection.recv())
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def _send(self, message: dict[str, Any] | Close) -> None:
         try:
             self._queue.put_nowait(message)
         except asyncio.QueueFull:
@@ -110,6 +146,11 @@ class _Client:
 
     def _answer(self, frame: str | bytes) -> None:
         message = _decode(frame)
+        self._host.log(self._info, "in", json.dumps(_masked(message), default=str).encode())
+        action = {"listen": "subscribe"}.get(str(message.get("action")), message.get("action"))
+        if wrong := self._host.faults.before_action(self._info, str(action)):
+            self._fail(wrong)
+            return
         match message.get("action"):
             case "authenticate":
                 data = message.get("data")
@@ -120,8 +161,16 @@ class _Client:
             case "listen":
                 self._listen(message.get("data"))
             case action:
-                error = {"error_message": f"unknown action: {action}"}
-                self._send({"action": "error", "data": error})
+                self._send(_error(f"unknown action: {action}"))
+
+    def _fail(self, wrong: ErrorFrame) -> None:
+        """Answer as a fault plan wants; the stream has words of its own for wrong keys."""
+        if wrong == AUTH_FAILED:
+            self._authorization("authenticate", is_authorized=False)
+        else:
+            self._send(_error(wrong.text))
+        if wrong.closes:
+            self._send(Close(_POLICY_VIOLATION, wrong.text))
 
     def _authenticate(self, key: Any, secret: Any) -> None:
         known = isinstance(key, str) and isinstance(secret, str) and self._venue.knows(key, secret)
@@ -144,13 +193,25 @@ class _Client:
         self._send({"stream": "listening", "data": {"streams": self._streams}})
 
 
+def _masked(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a client's message for the record, without its keys."""
+    secret = {"key", "secret", *(["data"] if message.get("action") == "authenticate" else [])}
+    return message | {name: "***" for name in secret if name in message}
+
+
+def _error(words: str) -> dict[str, Any]:
+    """Return an error in the form that the official TypeScript client reads."""
+    return {"action": "error", "data": {"error_message": words}}
+
+
 def _decode(frame: str | bytes) -> dict[str, Any]:
     """Read a client's message, JSON or msgpack, text or binary; nonsense reads as empty."""
     try:
         message = json.loads(frame)
     except (ValueError, RecursionError):
         message = _unpack(frame)
-    return message if isinstance(message, dict) else {}
+    is_read = isinstance(message, dict) and all(isinstance(key, str) for key in message)
+    return message if is_read else {}
 
 
 def _unpack(frame: str | bytes) -> Any:

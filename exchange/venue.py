@@ -12,7 +12,7 @@ from typing import Any
 
 from exchange import errors
 from exchange.clock import VenueClock
-from exchange.faults import Faults
+from exchange.faults.seam import Faults
 from exchange.matching.account.activities import Search
 from exchange.matching.agenda import NEVER
 from exchange.matching.book import LatestQuote, LatestTrade
@@ -56,7 +56,7 @@ class Venue:
         self.credentials = credentials
         self.knobs = knobs or Knobs()
         self.sessions = sessions or RegularSessions()
-        self.faults = faults or Faults()
+        self._faults = faults or Faults()
         self.record = record or Record()
         self.instruments = {listing.symbol: listing for listing in listings}
         self._subscribers: list[OrderCallback] = []
@@ -71,6 +71,17 @@ class Venue:
         self.on_quote = self._matcher.on_quote
         self.on_trade = self._matcher.on_trade
         self.set_status = self._matcher.set_status
+        self._faults.attach(self)
+
+    @property
+    def faults(self) -> Faults:
+        """Return what goes wrong on purpose."""
+        return self._faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        self._faults = faults
+        faults.attach(self)
 
     def check_keys(self, key: str | None, secret: str | None) -> None:
         """Raise the venue's 401 without keys, its 403 with wrong ones."""

@@ -22,6 +22,7 @@ from exchange.config import (
     seeded_stock,
     tape_symbols,
 )
+from exchange.faults import load_plan
 from exchange.server import ExchangeServer
 
 # fmt: off
@@ -48,6 +49,7 @@ class ExchangeOptions:
     symbols: int
     json: bool
     tied: bool
+    faults: Path | None = None
 
 
 def config_of(options: ExchangeOptions) -> ExchangeConfig:
@@ -84,7 +86,8 @@ def run_exchange(options: ExchangeOptions) -> None:
 
 
 async def _serve(config: ExchangeConfig, options: ExchangeOptions) -> None:
-    async with ExchangeServer(config) as server:
+    plan = None if options.faults is None else load_plan(options.faults)
+    async with ExchangeServer(config, faults=plan) as server:
         _print(server, as_json=options.json)
         await _until_told(tied=options.tied)
 
@@ -124,6 +127,7 @@ def _print(server: ExchangeServer, *, as_json: bool) -> None:
     for symbol, label in symbols.items():
         table.add_row(symbol, label)
     out.print(table)
+    out.print(f"  {len(server.plan.armed)} faults armed: {server.rest_url}/admin/faults")
     for line in server.complaints:
         out.print(line)
     out.print("Ctrl-C ends it.")

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from enum import IntEnum
 from pathlib import Path
+from types import TracebackType
 from typing import Annotated
 
 import typer
@@ -60,7 +62,14 @@ def exit_code_of(error: AutoHedgeError) -> Exit:
 
 def main() -> None:
     """Run the command line; the console script."""
+    sys.excepthook = _crashed
     sys.exit(run(app))
+
+
+def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    from api.redaction import on_crash
+
+    on_crash(kind, error, trace)
 
 
 def run(command: Callable[[], None]) -> int:
@@ -82,8 +91,11 @@ def run(command: Callable[[], None]) -> int:
 
 
 def _refused(error: AutoHedgeError) -> Exit:
-    """Say in one line what is wrong and what to do."""
-    err.print(f"{error.code}: {error.line}", style="red", markup=False)
+    """Say in one line what is wrong and what to do; what strangers wrote in it is harmless."""
+    from api.redaction import of_environment, printable
+
+    line = of_environment()(printable(error.line, keep="\n"))
+    err.print(f"{error.code}: {line}", style="red", markup=False)
     return exit_code_of(error)
 
 
@@ -163,6 +175,7 @@ def exchange(
     port: Annotated[int, typer.Option(help="REST port; streams take the next one.")] = 8900,
     symbols: Annotated[int, typer.Option(help="How many symbols, made-up ones beyond 1.")] = 6,
     symbol: Annotated[str, typer.Option(help="What the bars are of.")] = "BARS",
+    faults: Annotated[Path | None, typer.Option(help="Go wrong as this plan (JSON) says.")] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the addresses as JSON.")] = False,
     tied: Annotated[bool, typer.Option(hidden=True, help="End when stdin closes.")] = False,
@@ -181,6 +194,7 @@ def exchange(
             symbols=symbols,
             json=as_json,
             tied=tied,
+            faults=faults,
         )
     )
 
@@ -248,3 +262,65 @@ def prove(
     scale = Scale(is_short=short, seed=seed)
     if not prove(Asked(scale=scale, only=tuple(only or ()), to=to, is_json=as_json)):
         raise typer.Exit(Exit.FINDING)
+
+
+@app.command()
+def audit(
+    database: Annotated[
+        str | None, typer.Option(help="The journal's address (default: DATABASE_URL).")
+    ] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="Verify this folder of `autohedge export` instead.")
+    ] = None,
+    expect: Annotated[
+        list[str] | None, typer.Option(help="An anchor kept elsewhere, SEQ:HASH; may be repeated.")
+    ] = None,
+    *,
+    chain_only: Annotated[
+        bool, typer.Option("--chain-only", help="Leave out the tables made from entries.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
+) -> None:
+    """Verify the journal's chain, anchors and tables, and name the first bad entry."""
+    from api.cli.audit import AuditCommand, run_audit
+
+    asked = AuditCommand(
+        database=database,
+        export=export,
+        expect=tuple(expect or ()),
+        is_chain_only=chain_only,
+        as_json=as_json,
+    )
+    if not run_audit(asked):
+        raise typer.Exit(Exit.FINDING)
+
+
+@app.command(name="export")
+def export_command(
+    *,
+    to: Annotated[Path, typer.Option(help="The folder to write.")],
+    as_format: Annotated[str, typer.Option("--format", help="jsonl or parquet.")] = "jsonl",
+    since: Annotated[datetime | None, typer.Option(help="From this moment on, UTC.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Before this moment, UTC.")] = None,
+    kinds: Annotated[str, typer.Option(help="Of these kinds alone, by commas.")] = "",
+    contents: Annotated[
+        bool, typer.Option("--contents", help="Add windows and prompts, in a file of their own.")
+    ] = False,
+    database: Annotated[
+        str | None, typer.Option(help="The journal's address (default: DATABASE_URL).")
+    ] = None,
+) -> None:
+    """Write the journal to JSON Lines or Parquet, with its hashes."""
+    from api.cli.export import ExportCommand, run_export
+
+    run_export(
+        ExportCommand(
+            database=database,
+            to=to,
+            format=as_format,
+            since=since,
+            until=until,
+            kinds=kinds,
+            has_contents=contents,
+        )
+    )

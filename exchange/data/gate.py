@@ -15,6 +15,7 @@ from exchange.errors import VenueRefusal
 from exchange.faults import Answer, Request
 from exchange.record import RequestRecord
 from exchange.rest.limiter import RateLimiter
+from exchange.rest.wire import reset
 from exchange.streams.keys import TOKEN_KEYS, keys_from_headers
 from exchange.venue import Venue
 
@@ -47,8 +48,11 @@ class DataGate:
                 query=request.query,
                 body=None,
                 status=answer.status,
+                faults=tuple(request.struck),
             )
         )
+        if answer.is_cut:
+            return reset(http)
         content = answer.body if isinstance(answer.body, bytes) else _encode(answer.body)
         return Response(
             content,

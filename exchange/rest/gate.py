@@ -17,6 +17,7 @@ from exchange.faults import Answer, Request
 from exchange.record import RequestRecord
 from exchange.rest.limiter import RateLimiter
 from exchange.rest.query import Query
+from exchange.rest.wire import reset
 from exchange.venue import Venue
 
 _BAD_BODY = 40010000
@@ -72,9 +73,10 @@ class Gate:
                 query=request.query,
                 body=request.body,
                 status=answer.status,
+                faults=tuple(request.struck),
             )
         )
-        return _response(answer)
+        return reset(http) if answer.is_cut else _response(answer)
 
     async def _answer(self, http: HttpRequest, request: Request, action: Action) -> Answer:
         faults, venue = self._venue.faults, self._venue

@@ -70,6 +70,17 @@ ENDPOINTS = {
     "/v1beta1/news": Endpoint(name="news", stream=Stream.NEWS, channels=("news",)),
 }
 
+ORDER_STREAM = "/stream"
+"""The path of order events, which are no market data: it has no endpoint here, but a name."""
+
+ORDER_EVENTS = "trade_updates"
+
+
+def name_of(path: str) -> str:
+    """Return the name of a websocket path, by which its connections are counted and recorded."""
+    return ORDER_EVENTS if path == ORDER_STREAM else ENDPOINTS[path].name
+
+
 ALL_CHANNELS = frozenset(
     channel
     for endpoint in ENDPOINTS.values()

@@ -26,6 +26,13 @@ class Close:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """Read nothing more from the client for so long: its pings get no pong, its words no answer."""
+
+    seconds: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkInfo:
     """Which link a frame goes out on; `number` counts connections since the start."""
@@ -44,17 +51,22 @@ class StreamFaults:
     """Let everything pass; a fault plan overrides what it wants to break.
 
     Drop is an empty answer, duplicate the same frame twice, reorder a frame held back and given
-    later, corrupt another frame, mute an empty answer for ever; delay is a wait in `before_send`.
+    later, corrupt another frame, mute an empty answer for ever; delay is a wait in `before_send`,
+    and a dead peer a `Freeze`.
     """
 
     def refuse_handshake(self, _path: str) -> int | None:
         """Return the HTTP status to answer instead of 101, None to go on."""
         return None
 
+    def before_action(self, _link: LinkInfo, _action: str) -> ErrorFrame | None:
+        """Return the error to answer a client's action with, which then has no effect."""
+        return None
+
     def before_publish(self, _stream: Stream, messages: list[MarketMessage]) -> list[MarketMessage]:
         """Return the messages to publish in place of these, before any subscriber is looked at."""
         return messages
 
-    async def before_send(self, _link: LinkInfo, frame: Frame) -> Sequence[Frame | Close]:
+    async def before_send(self, _link: LinkInfo, frame: Frame) -> Sequence[Frame | Close | Freeze]:
         """Return what goes out in place of a frame, control frames included; may wait."""
         return (frame,)

@@ -6,6 +6,7 @@ after an error) is marked unverified in the project's protocol notes.
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ from exchange.streams import errors
 from exchange.streams.codec import codec_for, read_request
 from exchange.streams.endpoints import Endpoint, StreamLimits
 from exchange.streams.errors import ErrorFrame, StreamError
-from exchange.streams.faults import Close, Frame, LinkInfo, StreamFaults
+from exchange.streams.faults import Close, Frame, Freeze, LinkInfo, StreamFaults
 from exchange.streams.keys import keys_from_headers
 from exchange.streams.subscriptions import Subscription, read_channels
 
@@ -47,6 +48,21 @@ class Host(Protocol):
     def log(self, link: "Link", way: str, data: bytes) -> None:
         """Keep a frame for the record."""
         ...
+
+
+async def emit(connection: ServerConnection, out: Frame | Close | Freeze) -> None:
+    """Send one frame to a client, end its link, or stop hearing it for a while."""
+    match out:
+        case Frame():
+            await connection.send(out.data, text=out.is_text)
+        case Freeze():
+            transport = connection.transport
+            transport.pause_reading()
+            asyncio.get_running_loop().call_later(out.seconds, transport.resume_reading)
+        case Close(None):
+            connection.transport.abort()
+        case Close(code, reason):
+            await connection.close(code or _POLICY_VIOLATION, reason)
 
 
 class Outbox:
@@ -133,7 +149,7 @@ class Link:
         """Send what is queued, in order, through whatever the fault plan makes of it."""
         while True:
             item = await self._outbox.take()
-            going = (
+            going: Sequence[Frame | Close | Freeze] = (
                 [item]
                 if isinstance(item, Close)
                 else await self._host.faults.before_send(self.info, item)
@@ -141,14 +157,10 @@ class Link:
             for out in going:
                 await self._emit(out)
 
-    async def _emit(self, out: Frame | Close) -> None:
+    async def _emit(self, out: Frame | Close | Freeze) -> None:
         if isinstance(out, Frame):
             self._host.log(self, "out", out.data)
-            await self._connection.send(out.data, text=out.is_text)
-        elif out.code is None:
-            self._connection.transport.abort()
-        else:
-            await self._connection.close(out.code, out.reason)
+        await emit(self._connection, out)
 
     async def _read(self) -> None:
         """Take the client's messages; keys must come within the time-out."""
@@ -179,7 +191,9 @@ class Link:
         return request
 
     def _answer(self, request: dict[str, Any]) -> None:
-        match request.get("action"):
+        action = request.get("action")
+        self._may(str(action))
+        match action:
             case "auth":
                 self._authenticate(request.get("key"), request.get("secret"))
             case "authenticate":
@@ -193,11 +207,17 @@ class Link:
             case _:
                 raise StreamError(errors.INVALID_SYNTAX)
 
+    def _may(self, action: str) -> None:
+        """Raise what the fault plan answers an action with."""
+        if wrong := self._host.faults.before_action(self.info, action):
+            raise StreamError(wrong)
+
     def _use_header_keys(self) -> None:
         """Authenticate by the handshake's headers when it brought any."""
         keys = keys_from_headers(self._headers)
         if keys:
             try:
+                self._may("auth")
                 self._authenticate(*keys)
             except StreamError as refused:
                 self._refuse(refused.frame)
