@@ -113,6 +113,17 @@ class Holdings:
         self._asked_ns = ts_ns
         return tuple(differences)
 
+    def accept(
+        self, positions: Sequence[Position], ts_ns: int, spelled: Callable[[str], str]
+    ) -> None:
+        """Take the venue's positions as they are."""
+        venue = {spelled(position.symbol): position for position in positions}
+        for symbol in {*venue, *self._positions}:
+            self._take(symbol, venue.get(symbol))
+        self._doubted.clear()
+        self._unexplained.clear()
+        self._asked_ns = ts_ns
+
     def _moved(self, symbol: str, signed: Decimal, fill: Fill) -> Decimal | None:
         """Return by how much a fill moves the position; none when REST has counted it.
 

@@ -143,6 +143,15 @@ class Ledger:
             self._value_then = self._holdings.value()
         return differences
 
+    def has_unknown(self, symbol: str) -> bool:
+        """Tell whether the outcome of an order in the symbol is not known."""
+        return self._orders.has_unknown(symbol)
+
+    def accept(self, account: Account, positions: Sequence[Position], ts_ns: int) -> None:
+        """Take over what REST says as it is, by a person's word: nothing is doubted."""
+        self._holdings.accept(positions, ts_ns, self.spelled)
+        self.correct(account, None, ts_ns)
+
     def mark(self, symbol: str, price: Decimal) -> None:
         """Value a holding at a market price; what is no price is ignored."""
         self._holdings.mark(symbol, price)

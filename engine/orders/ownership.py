@@ -8,8 +8,9 @@ from decimal import Decimal
 import msgspec
 
 from domain.account import Difference, Ledger, Position
+from domain.decisions import decision_id
 from domain.market import AssetClass, asset_class_of
-from domain.ports import Clock
+from domain.ports import Clock, Entry, EntryKind
 from domain.records import NS_PER_S, Record
 
 FEE_TOLERANCE = Decimal("0.01")
@@ -64,11 +65,17 @@ class Ownership:
         self._touched_ns: dict[str, int] = {}
         self._differs_since_ns: dict[str, int] = {}
         self._is_first = True
+        self._unmet: set[str] = set()
 
     @property
     def reducing(self) -> frozenset[str]:
         """Return the symbols in which somebody else traded."""
         return frozenset(self._reducing)
+
+    @property
+    def managed(self) -> frozenset[str]:
+        """Return the symbols that we trade."""
+        return self._config.symbols
 
     def is_managed(self, symbol: str) -> bool:
         """Tell whether we trade the symbol at all; others are never touched."""
@@ -82,6 +89,14 @@ class Ownership:
         """Tell whether the symbol takes no entries because somebody else traded it."""
         return symbol in self._reducing
 
+    def reduce(self, symbol: str) -> None:
+        """Let no entry in: somebody else traded here."""
+        self._reducing.add(symbol)
+
+    def accept(self) -> None:
+        """Doubt nothing any more: a person took the venue's word for it."""
+        self._differs_since_ns.clear()
+
     def resume(self, symbol: str) -> None:
         """Let entries in again, by a person's word."""
         self._reducing.discard(symbol)
@@ -93,18 +108,25 @@ class Ownership:
             self._owned.add(symbol)
             self._foreign.discard(symbol)
 
-    def believable(self, positions: Sequence[Position]) -> list[Position]:
+    def believable(
+        self,
+        positions: Sequence[Position],
+        is_sound: Callable[[str, Decimal], bool] = lambda _symbol, _told: True,
+    ) -> list[Position]:
         """Hold back what has vanished or turned around only just now: it was seen to come back.
 
-        A position believed gone has its stops cancelled, so one answer is not enough. The first
-        answer is believed whole: before it we know nothing.
+        A position believed gone has its stops cancelled, so neither one answer is enough nor one
+        that nothing explains: `is_sound` tells whether fills of anybody's lead to a quantity. The
+        first answer is believed whole: before it we know nothing.
         """
         if self._is_first:
             return list(positions)
         told = {self._ledger.spelled(position.symbol): position for position in positions}
         for symbol, ours in self._ledger.positions.items():
             theirs = told[symbol].quantity if symbol in told else Decimal(0)
-            if ours.quantity * theirs > 0 or self._has_lasted(symbol):
+            if ours.quantity * theirs > 0:
+                continue
+            if self._has_lasted(symbol) and is_sound(symbol, theirs):
                 continue
             told[symbol] = msgspec.structs.replace(ours)
         return list(told.values())
@@ -118,10 +140,12 @@ class Ownership:
         """Say what each difference means. `told` is the venue's answer before `believable`."""
         if self._is_first:
             self._is_first = False
-            return [self._first(position, adopt) for position in self._strangers()]
+            self._unmet = {position.symbol for position in self._strangers()}
+            return self._meet(adopt)
+        met = self._meet(adopt)
         findings = [self._judge(each) for each in self._all(differences, told)]
         self._forget_flat()
-        return [finding for finding in findings if finding is not None]
+        return [*met, *(finding for finding in findings if finding is not None)]
 
     def _all(self, differences: Sequence[Difference], told: Sequence[Position]) -> list[Difference]:
         """Add what was held back to what the ledger saw, and forget what is gone."""
@@ -179,6 +203,20 @@ class Ownership:
             if self.is_managed(symbol) and symbol not in self._owned
         ]
 
+    def _meet(self, adopt: Callable[[Position], None]) -> list[Finding]:
+        """Say whose the first answer's positions are, once no order of ours may be behind them.
+
+        A crash between sending and answer leaves an order of unknown outcome: what it filled is
+        ours, and is no stranger while its look-up is under way.
+        """
+        ready = {symbol for symbol in self._unmet if not self._ledger.has_unknown(symbol)}
+        self._unmet -= ready
+        return [
+            self._first(position, adopt)
+            for position in self._strangers()
+            if position.symbol in ready
+        ]
+
     def _first(self, position: Position, adopt: Callable[[Position], None]) -> Finding:
         """Adopt or list a position that was there before the bot's first start."""
         symbol = position.symbol
@@ -227,3 +265,17 @@ def _is_fee(difference: Difference) -> bool:
     if asset_class_of(difference.symbol) is not AssetClass.CRYPTO:
         return False
     return abs(difference.ours - difference.venue) <= abs(difference.ours) * FEE_TOLERANCE
+
+
+def adoption_of(position: Position, account_id: str, now: str) -> Entry:
+    """Write down that a position is taken over; its ref names the orders that protect it."""
+    origin = decision_id(
+        account=account_id, strategy="adoption", symbol=position.symbol, as_of=now, attempt=1
+    )
+    body = {
+        "id": origin,
+        "kind": "adoption",
+        "symbol": position.symbol,
+        "reason": f"{position.quantity} held before the first start",
+    }
+    return Entry(kind=EntryKind.ORIGIN, ref=origin, body=body)

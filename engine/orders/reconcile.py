@@ -7,80 +7,52 @@ on a timer. A question that fails proves nothing: it is never read as flat.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from decimal import Decimal
 from typing import TypeVar
 
+import msgspec
 import structlog
 
-from domain.account import Account, Difference, Position
-from domain.decisions import decision_id
-from domain.errors import BrokerError, JournalError
+from domain.account import Account, Activity, Difference, Position
+from domain.errors import BrokerError, BrokerRefused
 from domain.orders import (
     Fill,
     Leg,
     Order,
     OrderEvent,
     OrderReport,
+    OrderState,
     Purpose,
     is_absent,
 )
 from domain.ports import Broker, Clock, Entry, EntryKind, Journal, LinkDown, LinkUp
-from domain.records import NS_PER_S, Record, format_ns, parse_ns, plain
-from engine.clock import woken_within
+from domain.records import NS_PER_S, format_ns, plain
+from engine.orders.accounts import (
+    Accounts,
+    Answer,
+    Mark,
+    answer_of,
+)
 from engine.orders.book import OrderBook
 from engine.orders.delivery.missing import Missing
 from engine.orders.delivery.points import Point, nowhere
-from engine.orders.family import ours_from
-from engine.orders.ownership import Finding, Ownership
+from engine.orders.delivery.takeover import Takeover
+from engine.orders.looks import (
+    Pace,
+    ReconcilerConfig,
+    Reconciliation,
+    Trigger,
+)
+from engine.orders.ownership import Finding, Ownership, adoption_of
+from engine.orders.verdicts import Verdicts
 
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-OUR_PREFIX = "ah-"
-
-
-class Trigger(StrEnum):
-    """Why we look."""
-
-    START = "start"
-    LINK_UP = "link_up"
-    TIMER = "timer"
-    RETRY = "retry"
-    ORDER_ENDED = "order_ended"
-    STRANGER = "stranger"
-    OPERATOR = "operator"
-
-
-_ALWAYS_WRITTEN = frozenset({Trigger.START, Trigger.LINK_UP, Trigger.OPERATOR})
-
-
-class Reconciliation(Record, frozen=True):
-    """What one look found. It is conclusive when every question was answered."""
-
-    ts: str
-    trigger: Trigger
-    clean: bool
-    is_conclusive: bool
-    differences: tuple[Finding, ...] = ()
-
-
-class ReconcilerConfig(Record, frozen=True):
-    """How often to look, in seconds of event time; deadlines are the broker's own.
-
-    `retry_s` follows a look that was not clean. `settle_s` lets a burst of events be one look, and
-    between two looks lie at least `spacing_s`: each costs three requests of the minute's budget. An
-    order that the venue does not show must be missing for `missing_s` before it counts as gone.
-    """
-
-    interval_s: float = 30.0
-    retry_s: float = 2.0
-    settle_s: float = 0.25
-    spacing_s: float = 2.0
-    missing_s: float = 30.0
+_OPEN_QUESTIONS = frozenset({OrderState.SUBMITTING, OrderState.UNKNOWN})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +70,12 @@ class ReconcilerSeams:
     """Hear of a position taken over, with the journaled origin it is now named after."""
     alert: Callable[[str, str, str], None]
     """Hear (code, message, symbol)."""
+    halt: Callable[[str, str], None] = lambda _code, _line: None
+    """Hear (code, line) of a difference that stays: trading is to be halted for it."""
+    mark: Mark | None = None
+    """What venue and journal last agreed upon before this process."""
+    since: Sequence[Fill] = ()
+    """Our journaled fills since that mark."""
     at: Callable[[Point], None] = nowhere
 
 
@@ -117,15 +95,38 @@ class Reconciler:
         self._woken = asyncio.Event()
         self._trigger = Trigger.START
         self._is_clean = False
+        self._pace = Pace(self._config, seams.clock)
         self._missing = Missing(seams.broker, seams.book, seams.clock, self._config.missing_s)
+        self.accounts = Accounts(
+            seams.clock, self._judged_symbols, mark=seams.mark, since=seams.since
+        )
+        self._orders = Takeover(
+            seams.book,
+            self._missing,
+            is_managed=seams.ownership.is_managed,
+            recall=seams.recall,
+        )
+        self._verdicts = Verdicts(
+            seams.journal,
+            seams.clock,
+            publish=seams.book.publish,
+            alert=seams.alert,
+            halt=seams.halt,
+            halt_after_s=self._config.halt_after_s,
+            mark=seams.mark,
+        )
         self._unjudged: list[Difference] = []
-        self._told: frozenset[tuple[str, str]] = frozenset()
+        self._unanswered: BrokerError | None = None
         self.is_link_up = False
         self.last: Reconciliation | None = None
         self.last_clean_ns: int | None = None
-        self.foreign_orders: tuple[OrderReport, ...] = ()
         seams.book.listen(self._on_change)
         seams.book.on_stray = self._on_stray
+
+    @property
+    def foreign_orders(self) -> tuple[OrderReport, ...]:
+        """Return the working orders that are not ours, as of the last look."""
+        return self._orders.foreign
 
     @property
     def is_clean(self) -> bool:
@@ -138,6 +139,16 @@ class Reconciler:
         while True:
             result = await self.reconcile(self._trigger)
             self._trigger = await self._next(result)
+
+    async def before_entry(self, max_age_s: float) -> None:
+        """Look when what we believe of the account is older than it may be for an entry.
+
+        Most entries find it young: order events move it, and looks correct it.
+        """
+        asked_ns = self._book.ledger.account_ts_ns
+        now_ns = self._seams.clock.now_ns()
+        if asked_ns is None or now_ns - asked_ns > max_age_s * NS_PER_S:
+            await self.reconcile(Trigger.ENTRY)
 
     async def follow(self) -> None:
         """Apply the broker's order events and look again after each gap in them."""
@@ -162,16 +173,58 @@ class Reconciler:
         Positions are asked for before orders: whatever moved them is then told by the orders.
         """
         async with self._lock:
-            absent = self._absent_entries()
+            absent, self._unanswered = self._absent_entries(), None
+            if trigger is Trigger.START:
+                await self._ask_open_questions()
             asked_ns = self._seams.clock.now_ns()
             before = self._book.working()
             positions, account = await self._ask_for_money()
             reports = await self._asked(self._seams.broker.open_orders())
             findings: list[Finding] | None = None
             if reports is not None:
-                findings = await self._compare_orders(reports, before)
-            findings = self._correct(asked_ns, account, positions, findings)
+                findings = await self._orders.take(reports, before)
+            findings = await self._correct(asked_ns, account, positions, findings)
             return await self._conclude(trigger, findings, absent)
+
+    async def repair(self, actor: str) -> Reconciliation:
+        """Accept the venue's word where it and the journal differ, by a person's; never trade.
+
+        It is journaled with what was accepted before it is acted upon. Positions and cash are taken
+        over, orders that the venue does not know end. Raises `JournalError`, and `BrokerRefused`
+        when the venue does not answer. Trading stays as it is: raising it is another word.
+        """
+        async with self._lock:
+            asked_ns = self._seams.clock.now_ns()
+            positions, account = await self._ask_for_money()
+            if positions is None or account is None:
+                raise BrokerRefused(
+                    "The venue did not say what it holds; nothing was repaired.",
+                    remedy="Try again when `autohedge doctor` finds the venue well.",
+                )
+            answer = answer_of(asked_ns, account, positions, self._book.ledger.spelled)
+            differences = () if self.last is None else self.last.differences
+            accepted = [plain(each) for each in differences if not each.is_settled]
+            body = {
+                "action": "reconcile",
+                "actor": actor,
+                "reason": "the venue's word is accepted",
+                "args": {"accepted": accepted, "venue": plain(answer)},
+            }
+            action = EntryKind.OPERATOR_ACTION
+            await self._seams.journal.append(Entry(kind=action, ref="reconcile", body=body))
+            self._missing.give_up()
+            self._book.ledger.accept(account, positions, asked_ns)
+            self.accounts.accept(answer)
+            self._seams.ownership.accept()
+        return await self.reconcile(Trigger.OPERATOR)
+
+    async def _ask_open_questions(self) -> None:
+        """Ask for orders of unknown outcome before the positions that they may have moved."""
+        for order in self._book.working():
+            if order.state in _OPEN_QUESTIONS:
+                report = await self._asked(self._seams.broker.find(order.client_order_id))
+                if report is not None:
+                    self._book.hear(report)
 
     async def refresh(self) -> None:
         """Correct account and positions alone: crypto fees leave in coin, unseen by any event."""
@@ -206,72 +259,20 @@ class Reconciler:
         try:
             return await question
         except BrokerError as error:
-            log.warning("reconciliation_question_failed", code=error.code, error=str(error))
+            self._unanswered = error
             return None
 
     async def _next(self, result: Reconciliation) -> Trigger:
         """Wait for the next reason to look."""
-        is_calm = result.clean and result.is_conclusive
-        seconds = self._config.interval_s if is_calm else self._config.retry_s
-        await woken_within(self._woken, self._seams.clock, seconds)
+        self._pace.looked(result)
+        is_calm = await self._pace.rest(self._woken, result)
         if not self._woken.is_set():
             return Trigger.TIMER if is_calm else Trigger.RETRY
-        looked_s = (self._seams.clock.now_ns() - parse_ns(result.ts)) / NS_PER_S
-        wait_s = max(self._config.settle_s, self._config.spacing_s - looked_s)
-        await self._seams.clock.sleep(wait_s)
+        await self._pace.space(self._trigger)
         self._woken.clear()
         return self._trigger
 
-    async def _compare_orders(
-        self, reports: Sequence[OrderReport], before: Sequence[Order]
-    ) -> list[Finding] | None:
-        """Take over what the venue says of our orders; none when a needed answer failed."""
-        findings: list[Finding] = []
-        foreign = []
-        for report in sorted(reports, key=lambda each: each.ts_submitted or ""):
-            if self._book.knows(report):
-                self._book.hear(report)
-            elif self._is_named_ours(report):
-                findings.append(await self._adopt_order(report))
-            else:
-                foreign.append(report)
-        self.foreign_orders = tuple(foreign)
-        shown = {each.venue_order_id for report in reports for each in (report, *report.legs)}
-        judged = await self._missing.judge(before, shown)
-        return None if judged is None else findings + judged
-
-    def _is_named_ours(self, report: OrderReport) -> bool:
-        """Tell an order of this bot: another one on the account may use the same names.
-
-        Outside the managed symbols nothing is ours to touch, whatever it is called.
-        """
-        symbol = self._book.ledger.spelled(report.symbol)
-        is_ours = report.client_order_id.startswith(OUR_PREFIX)
-        return is_ours and self._seams.ownership.is_managed(symbol)
-
-    async def _adopt_order(self, report: OrderReport) -> Finding:
-        """Take up an order of ours that memory has lost: from the journal, else from its name."""
-        name = report.client_order_id
-        order = await self._recalled(name)
-        self._book.restore([order or ours_from(report)])
-        self._book.hear(report)
-        where = "the journal" if order is not None else "the venue alone"
-        return Finding(
-            code="ORDER_ADOPTED",
-            symbol=report.symbol,
-            message=f"{name} was working and not in memory; it was known to {where}.",
-            is_settled=True,
-            client_order_id=name,
-        )
-
-    async def _recalled(self, name: str) -> Order | None:
-        try:
-            return await self._seams.recall(name)
-        except JournalError as error:
-            log.warning("order_not_recalled", order=name, error=str(error))
-            return None
-
-    def _correct(
+    async def _correct(
         self,
         asked_ns: int,
         account: Account | None,
@@ -279,34 +280,59 @@ class Reconciler:
         findings: list[Finding] | None,
     ) -> list[Finding] | None:
         """Correct the ledger. Orders come first: what they filled explains the positions."""
-        ownership = self._seams.ownership
-        believed = None if positions is None else ownership.believable(positions)
+        ownership, ledger = self._seams.ownership, self._book.ledger
         foreign = None if findings is None else self.foreign_orders
-        differences = self._book.ledger.correct(account, believed, asked_ns, foreign_orders=foreign)
         if positions is None or account is None or findings is None:
+            believed = None if positions is None else ownership.believable(positions, _never)
+            self._unjudged += ledger.correct(account, believed, asked_ns, foreign_orders=foreign)
             return None
+        answer = answer_of(asked_ns, account, positions, ledger.spelled)
+        history = await self._history(answer)
+        believed = ownership.believable(
+            positions, lambda symbol, told: self.accounts.is_sound(symbol, told, history)
+        )
+        differences = ledger.correct(account, believed, asked_ns, foreign_orders=foreign)
         latest = {each.symbol: each for each in (*differences, *self._unjudged)}
         self._unjudged.clear()
-        return findings + ownership.judge(list(latest.values()), positions, self._adopt_position)
+        findings += ownership.judge(list(latest.values()), positions, self._adopt_position)
+        findings += self._news_of(self.accounts.judge(answer, history))
+        return list(
+            {(each.code, each.symbol, each.client_order_id): each for each in findings}.values()
+        )
+
+    async def _history(self, answer: Answer) -> Sequence[Activity] | None:
+        """Ask for the venue's own history since the mark when something has differed for long."""
+        mark = self.accounts.mark
+        if mark is None or not self.accounts.doubts(answer):
+            return None
+        history = await self._asked(self._seams.broker.activities(mark.ts))
+        spelled = self._book.ledger.spelled
+        return history and [
+            msgspec.structs.replace(each, symbol=spelled(each.symbol)) for each in history
+        ]
+
+    def _news_of(self, found: Sequence[Finding]) -> list[Finding]:
+        """Leave out trades of others that were told when they moved the position."""
+        ledger, ownership, news = self._book.ledger, self._seams.ownership, []
+        for each in found:
+            if each.is_settled and each.symbol:
+                if ledger.quantity(each.symbol) != each.venue or ownership.is_reducing(each.symbol):
+                    continue
+                ownership.reduce(each.symbol)
+            news.append(each)
+        return news
+
+    def _judged_symbols(self) -> Iterable[str]:
+        """Return the symbols whose positions are ours to explain."""
+        ownership = self._seams.ownership
+        return (symbol for symbol in ownership.managed if not ownership.is_foreign(symbol))
 
     def _adopt_position(self, position: Position) -> None:
         account = self._book.ledger.account
         now = format_ns(self._seams.clock.now_ns())
-        origin = decision_id(
-            account="" if account is None else account.account_id,
-            strategy="adoption",
-            symbol=position.symbol,
-            as_of=now,
-            attempt=1,
-        )
-        body = {
-            "id": origin,
-            "kind": "adoption",
-            "symbol": position.symbol,
-            "reason": f"{position.quantity} held before the first start",
-        }
-        self._seams.journal.trace(Entry(kind=EntryKind.ORIGIN, ref=origin, body=body))
-        self._seams.adopted(position, origin)
+        entry = adoption_of(position, "" if account is None else account.account_id, now)
+        self._seams.journal.trace(entry)
+        self._seams.adopted(position, entry.ref)
 
     async def _conclude(
         self, trigger: Trigger, findings: list[Finding] | None, absent: Sequence[str]
@@ -326,28 +352,11 @@ class Reconciler:
             is_conclusive=findings is not None,
             differences=tuple(findings or ()),
         )
-        await self._tell(result)
-        return result
-
-    async def _tell(self, result: Reconciliation) -> None:
-        """Journal and publish; a difference is told to the operator once, not every two seconds."""
-        is_news = self.last is None or (result.clean, result.differences) != (
-            self.last.clean,
-            self.last.differences,
-        )
         self.last = result
-        told = frozenset((each.code, each.symbol) for each in result.differences)
-        for finding in result.differences:
-            if (finding.code, finding.symbol) not in self._told:
-                self._seams.alert(finding.code, finding.message, finding.symbol)
-        self._told = told
-        body = {**plain(result), "reducing": sorted(self._seams.ownership.reducing)}
-        self._book.publish("reconciled", body)
-        entry = Entry(kind=EntryKind.RECONCILIATION, ref=result.trigger.value, body=body)
-        if not is_news and result.trigger not in _ALWAYS_WRITTEN:
-            return
-        with suppress(JournalError):
-            await self._seams.journal.append(entry)
+        self._verdicts.answered(self._unanswered or self._missing.unanswered)
+        reducing = sorted(self._seams.ownership.reducing)
+        await self._verdicts.tell(result, mark=self.accounts.mark, reducing=reducing)
+        return result
 
     def _absent_entries(self) -> list[str]:
         """Return the entries that were declared absent before this look: it may release them."""
@@ -362,6 +371,10 @@ class Reconciler:
                 self._book.ledger.release(name)
 
     def _on_change(self, before: Order | None, after: Order, fill: Fill | None) -> None:
+        if fill is not None:
+            self.accounts.follow(fill)
+        elif before is not None:
+            self.accounts.revise(before, after)
         is_entry_fill = fill is not None and after.request.leg is Leg.ENTRY
         self._seams.ownership.touch(after.symbol, is_entry_fill=is_entry_fill)
         if not after.is_working and (before is None or before.is_working):
@@ -372,3 +385,8 @@ class Reconciler:
         report = event.report
         if report is not None and self._seams.ownership.is_managed(report.symbol):
             self.wake(Trigger.STRANGER)
+
+
+def _never(_symbol: str, _told: Decimal) -> bool:
+    """Explain nothing: questions failed."""
+    return False

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-import structlog
-
 from domain.errors import BrokerError
 from domain.orders import Order, OrderEventKind, OrderReport, OrderState
 from domain.ports import Broker, Clock
 from domain.records import NS_PER_S, format_ns, parse_ns
 from engine.orders.book import OrderBook
 from engine.orders.ownership import Finding
-
-log = structlog.get_logger(__name__)
 
 VANISHED = "VANISHED"
 """The `reason` of an order that the venue had acknowledged and then did not know any more."""
@@ -35,6 +31,7 @@ class Missing:
         self._clock = clock
         self._patience_ns = int(patience_s * NS_PER_S)
         self._since_ns: dict[str, int] = {}
+        self.unanswered: BrokerError | None = None
 
     async def judge(
         self, expected: Sequence[Order], shown: Collection[str]
@@ -49,9 +46,18 @@ class Missing:
         try:
             await self._ask(missing)
         except BrokerError as error:
-            log.warning("missing_orders_not_found", code=error.code, error=str(error))
+            self.unanswered = error
             return None
+        self.unanswered = None
         return [found for order in missing if (found := self._verdict(order)) is not None]
+
+    def give_up(self) -> None:
+        """End what is missing now, by a person's word."""
+        for name in tuple(self._since_ns):
+            order = self._book.get(name)
+            if order is not None and order.is_working:
+                self._book.note(order, OrderEventKind.CANCELED, VANISHED)
+        self._since_ns.clear()
 
     def _is_missing(self, order: Order, shown: Collection[str]) -> bool:
         now = self._book.get(order.client_order_id)

@@ -466,7 +466,13 @@ class Stands:
                 alert=lambda *alert: alerts.append(alert),
             ),
             ReconcilerConfig(
-                interval_s=0.5, retry_s=0.05, settle_s=0.01, spacing_s=0.02, missing_s=30.0
+                interval_s=0.5,
+                interval_wall_s=0.5,
+                retry_s=0.05,
+                settle_s=0.01,
+                spacing_s=0.02,
+                looks_per_minute=10_000,
+                missing_s=30.0,
             ),
         )
         instruments = {symbol: await broker.instrument(symbol) for symbol in SYMBOLS}
