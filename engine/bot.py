@@ -75,16 +75,21 @@ class Notices:
 
     def add(self, code: str, message: str, symbol: str | None = None) -> None:
         """Raise one line; the same line again within the kept ones is not repeated in a row."""
+        body = {"code": code, "message": message, "symbol": symbol}
+        if self.show(code, message, symbol):
+            self._journal.trace(Entry(kind=EntryKind.ALERT, ref=symbol or code, body=body))
+
+    def show(self, code: str, message: str, symbol: str | None = None) -> bool:
+        """Keep and show a line that is journaled elsewhere; false when it is the last one's."""
         last = self._lines[-1] if self._lines else None
         if last is not None and (last.code, last.message, last.symbol) == (code, message, symbol):
-            return
+            return False
         notice = Notice(
             code=code, message=message, symbol=symbol, ts=format_ns(self._clock.now_ns())
         )
         self._lines.append(notice)
-        body = {"code": code, "message": message, "symbol": symbol}
-        self._journal.trace(Entry(kind=EntryKind.ALERT, ref=symbol or code, body=body))
-        self._publish("alert_raised", body)
+        self._publish("alert_raised", {"code": code, "message": message, "symbol": symbol})
+        return True
 
     @property
     def lines(self) -> tuple[Notice, ...]:

@@ -8,16 +8,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from domain.orders import Leg, Order
+from domain.orders import Fill, Leg, Order
 from domain.ports import EntryKind
 from domain.pricing import to_decimal
-from domain.records import Record, parse
+from domain.records import NS_PER_S, Record, parse, parse_ns
+from engine.orders.accounts import Mark
 from engine.orders.protection.plans import Opening
 from engine.trading import EMPTY, Standing
 from engine.watching.equity import EquityMarks
 from journal.reads.decisions import DecisionReads
 from journal.reads.orders import OrderReads
 from journal.reads.states import StateReads
+
+SUSPEND = "suspend_protection"
+RESTORE = "restore_protection"
+"""Operator actions: a person took every stop down on purpose, and let them come back."""
+
+_JOURNAL_LAG_NS = 3_600 * NS_PER_S
 
 
 class Held(Record, frozen=True):
@@ -29,7 +36,11 @@ class Held(Record, frozen=True):
 
 
 class Remembered(Record, frozen=True):
-    """What the journal knew. `owned` are symbols whose fills do not add up to zero."""
+    """What the journal knew. `owned` are symbols whose fills do not add up to zero.
+
+    `mark` is what the venue and the journal last agreed upon, `since` our fills from then on.
+    `is_suspended` tells that a person took protection down, and nobody has resumed since.
+    """
 
     orders: tuple[Order, ...]
     held: tuple[Held, ...]
@@ -37,6 +48,9 @@ class Remembered(Record, frozen=True):
     reducing: frozenset[str]
     standing: Standing
     marks: EquityMarks | None
+    mark: Mark | None = None
+    since: tuple[Fill, ...] = ()
+    is_suspended: bool = False
 
 
 async def remember(
@@ -59,6 +73,7 @@ async def remember(
         )
     for order in await orders.open():
         related[order.client_order_id] = order
+    mark = await _mark(states)
     return Remembered(
         orders=tuple(related.values()),
         held=tuple(held.values()),
@@ -66,6 +81,9 @@ async def remember(
         reducing=await _reducing(states),
         standing=await _standing(states),
         marks=await _marks(states),
+        mark=mark,
+        since=() if mark is None else await _since(orders, mark),
+        is_suspended=await _is_suspended(states),
     )
 
 
@@ -104,3 +122,30 @@ async def _standing(states: StateReads) -> Standing:
 async def _marks(states: StateReads) -> EquityMarks | None:
     entry = await states.last(EntryKind.EQUITY)
     return None if entry is None else parse(entry.body, EquityMarks)
+
+
+async def _mark(states: StateReads) -> Mark | None:
+    """Return what the last reconciliation carried; none in a journal of before there were any."""
+    entry = await states.reconciliation()
+    body = None if entry is None else entry.body.get("mark")
+    return None if body is None else parse(body, Mark)
+
+
+async def _since(orders: OrderReads, mark: Mark) -> tuple[Fill, ...]:
+    """Return our fills since a mark; what was journaled long before it cannot be of after it."""
+    since_ns = parse_ns(mark.ts) - _JOURNAL_LAG_NS
+    rows = await orders.fills(since_ns=since_ns)
+    return tuple(row.fill for row in rows if row.fill.ts_event > mark.ts)
+
+
+async def _is_suspended(states: StateReads) -> bool:
+    """Tell whether the last word on protection was to take it down."""
+    after = None
+    while True:
+        page = await states.operator_actions(limit=500, after=after)
+        for row in page.items:
+            if row.action in {SUSPEND, RESTORE}:
+                return row.action == SUSPEND
+        if page.next is None:
+            return False
+        after = page.next

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.assembly.approving import build_approvals
+from api.assembly.lowering import Lowering, LoweringSeams
 from api.assembly.outside import EngineStanding, Outside
 from api.assembly.plan import EnginePlan
 from domain.account import Ledger, Position
-from domain.limits import TradingState
 from domain.market import Instrument, Quote, Window
 from domain.orders import Fill, Leg, Order, OrderRequest
 from domain.records import plain
@@ -23,7 +23,7 @@ from domain.risk import Denied
 from engine.approving.approvals import APPROVAL_PENDING, Approvals
 from engine.bot import Bot, BotConfig, Notices, Parts
 from engine.deciding.dispatcher import Dispatcher, DispatcherConfig, DispatcherPorts, DropReason
-from engine.deciding.limiter import Limiter, Ticket
+from engine.deciding.limiter import Ticket
 from engine.deciding.runs import Runs
 from engine.deciding.windows import WindowConfig, Windows
 from engine.guard import Guard, GuardConfig
@@ -41,7 +41,6 @@ from engine.orders.protection.watching.bare import Cause
 from engine.orders.reconcile import Reconciler, ReconcilerSeams
 from engine.session import Session
 from engine.trading import TradingGate
-from engine.watching.equity import EquityWatch, day_zone
 from engine.watching.market import MarketWatch
 from engine.watching.quotes import FreshQuotes
 from graph.analysts.model.conversation import template_digests
@@ -72,7 +71,11 @@ class _Builder:
         self._metrics = Metrics(outside.registry)
         self._notices = Notices(outside.journal, self._publish, outside.clock)
         self._gate = TradingGate(
-            outside.journal, self._publish, outside.remembered.standing, mark=outside.mark
+            outside.journal,
+            self._publish,
+            outside.remembered.standing,
+            mark=outside.mark,
+            spool=outside.journal.spool,
         )
         self._ledger = Ledger(plan.symbols)
         self._book = OrderBook(self._ledger, outside.journal, outside.clock, self._sent)
@@ -111,16 +114,17 @@ class _Builder:
                 at=outside.at,
             )
         )
-        trades_stocks = any("/" not in symbol for symbol in plan.symbols)
-        self._equity = EquityWatch(
-            ledger=self._ledger,
-            limits=plan.limits,
-            journal=outside.journal,
-            clock=outside.clock,
-            zone=day_zone(trades_stocks=trades_stocks),
-            lower=self._lower,
-            marks=outside.remembered.marks,
+        self._lowering = Lowering(
+            plan,
+            outside,
+            LoweringSeams(
+                gate=self._gate,
+                ledger=self._ledger,
+                cancel_entries=lambda reason: self._gateway.cancel_entries(reason),  # noqa: PLW0108
+                tell=self._tripped,
+            ),
         )
+        self._equity = self._lowering.equity
         self._standing.ownership = self._ownership
         self._standing.reconciler = self._reconciler
         self._standing.equity = self._equity
@@ -215,6 +219,7 @@ class _Builder:
         )
         self._book.listen(self._exits.on_change)
         self._book.listen(self._on_change)
+        self._book.listen(self._lowering.order_changed)
         outside.ears.wake_exits = self._exits.wake
         outside.ears.notify = self._notices.add
 
@@ -238,6 +243,7 @@ class _Builder:
             venue=outside.venue,
             quote=self._quote,
             clock=outside.clock,
+            also=self._lowering.works,
         )
 
     def _make_deciding(self) -> None:
@@ -380,6 +386,7 @@ class _Builder:
         """Copy an event to the watchers; count the orders that were handed to the venue."""
         if kind == "order_submitted":
             self._windows.note_sent()
+        self._lowering.order_told(kind, body)
         self._outside.bus.publish(kind, body)
 
     def _instrument(self, symbol: str) -> Instrument:
@@ -392,12 +399,14 @@ class _Builder:
         """Return the latest quote; none for a symbol that the store does not keep."""
         return self._outside.store.view(symbol).quote if symbol in self._plan.symbols else None
 
-    def _lower(self, state: TradingState, code: str, reason: str) -> None:
-        if self._gate.lower(state, code=code, reason=reason, actor="autohedge"):
-            self._notices.add(code, reason)
+    def _tripped(self, code: str, line: str) -> None:
+        """Show a trip that is on disk already."""
+        self._metrics.alert_raised(code)
+        self._notices.show(code, line)
 
     def _alert(self, code: str, message: str, symbol: str) -> None:
         self._metrics.alert_raised(code)
+        self._lowering.alerted(code)
         self._notices.add(code, message, symbol or None)
 
     def _protected(self, _symbol: str, seconds: float, cause: Cause) -> None:

@@ -2,30 +2,55 @@
 
 Both rest on equity, unrealised profit included, and both survive a restart: the day's first equity
 and the peak are journaled. One wild reading never trips: a breach must be seen twice, on two
-different answers of the venue (phantom halts from one bad equity read are a known failure).
+different answers of the venue (phantom halts from one bad equity read are a known failure), and the
+venue is asked for transfers between: a withdrawal is no loss, and a deposit hides none.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from domain.account import Ledger, drawdown
-from domain.limits import Limits, TradingState
+from msgspec.structs import replace
+
+from domain.account import Ledger, daily_loss, drawdown
+from domain.limits import LOWERS_TO, Limits, TradingState, Trip
 from domain.ports import Clock, Entry, EntryKind, Journal
-from domain.records import NS_PER_S, Record
+from domain.records import NS_PER_S, Record, plain
+from engine.clock import woken_within
+from engine.watching.transfers import Transfers
+from engine.watching.tripwires import line_of
 
 NEW_YORK = ZoneInfo("America/New_York")
 
+MONEY_MOVED = Decimal("0.005")
+"""The share of equity by which cash must change between two questions to ask for transfers."""
+
+ASK_AGAIN_S = 30.0
+"""After a question for transfers that failed. Meanwhile a withdrawal trips: a person looks."""
+
+RECORD_RISE = Decimal("0.001")
+"""By how much the peak must have risen to be journaled before the next record is due."""
+
 
 class EquityMarks(Record, frozen=True):
-    """What is remembered of equity, in dollars; `day` is the calendar day of `day_start`."""
+    """What is remembered of equity, in dollars; `day` is the calendar day of `day_start`.
+
+    `transfers` is what was paid in (or out, negative) since the day's start, `known_transfers` the
+    venue's ids of what is counted already, `cash_asked` the cash as of that. `losses_in_a_row` are
+    closed trades.
+    """
 
     day: str
     day_start: Decimal
     peak: Decimal
+    transfers: Decimal = Decimal(0)
+    cash_asked: Decimal | None = None
+    known_transfers: tuple[str, ...] | None = None
+    losses_in_a_row: int = 0
 
 
 def day_zone(*, trades_stocks: bool) -> tzinfo:
@@ -46,6 +71,7 @@ class EquityWatch:
         zone: tzinfo,
         lower: Callable[[TradingState, str, str], None],
         marks: EquityMarks | None = None,
+        transfers: Transfers | None = None,
     ) -> None:
         self._ledger = ledger
         self._limits = limits
@@ -54,15 +80,23 @@ class EquityWatch:
         self._zone = zone
         self._lower = lower
         self._marks = marks
-        self._breach: tuple[str, int | None] | None = None
+        self._breach: tuple[Trip, int | None] | None = None
+        self._transfers = transfers
+        self._cash_asked: Decimal | None = None
+        self._is_doubted = False
+        self._is_day_new = False
+        self._doubt = asyncio.Event()
+        self._recorded_peak = Decimal(0)
+        self.losses_in_a_row: Callable[[], int] = lambda: 0
+        """Ask for what else a restart needs, set by whoever counts it."""
 
     @property
     def day_pnl(self) -> Decimal | None:
-        """Return equity now less equity at the day's start; none before the venue answered."""
-        equity = self._ledger.equity
-        if equity is None or self._marks is None:
+        """Return the day's result net of transfers; none before the venue answered."""
+        equity, marks = self._ledger.equity, self._marks
+        if equity is None or marks is None:
             return None
-        return equity - self._marks.day_start
+        return equity - marks.day_start - marks.transfers
 
     @property
     def peak(self) -> Decimal | None:
@@ -79,30 +113,102 @@ class EquityWatch:
         equity = self._ledger.equity
         if equity is None or equity <= 0:
             return
+        self._ask_when_money_moved(equity)
         self._update(equity)
         self._check(equity)
 
+    async def follow_transfers(self) -> None:
+        """Ask the venue for transfers whenever money may have moved, until cancelled."""
+        while self._transfers is not None:
+            await self._doubt.wait()
+            self._doubt.clear()
+            while not self._settle(await self._transfers.look()):
+                await woken_within(self._doubt, self._clock, ASK_AGAIN_S)
+                self._doubt.clear()
+
+    def resumed(self, code: str) -> None:
+        """Count anew from here what a person has looked at and resumed."""
+        equity, marks = self._ledger.equity, self._marks
+        if equity is None or marks is None:
+            return
+        if code == Trip.DAILY_LOSS_REACHED:
+            marks = replace(marks, day_start=equity - marks.transfers)
+        elif code == Trip.DRAWDOWN_REACHED:
+            marks = replace(marks, peak=equity)
+        else:
+            return
+        self._marks, self._breach = marks, None
+        self.record()
+
     def _update(self, equity: Decimal) -> None:
-        day = datetime.fromtimestamp(self._clock.now_ns() // NS_PER_S, self._zone).date()
-        old = self._marks
-        if old is None or old.day != day.isoformat():
-            peak = equity if old is None else max(old.peak, equity)
-            self._marks = EquityMarks(day=day.isoformat(), day_start=equity, peak=peak)
-        elif equity > old.peak:
-            self._marks = EquityMarks(day=old.day, day_start=old.day_start, peak=equity)
+        """Roll the day, never back; raise the peak. What a restart needs is journaled at once."""
+        now = datetime.fromtimestamp(self._clock.now_ns() // NS_PER_S, self._zone)
+        day, old = now.date().isoformat(), self._marks
+        if old is None:
+            self._begin(EquityMarks(day=day, day_start=equity, peak=equity))
+        elif day > old.day:
+            self._begin(replace(old, day=day, day_start=equity, transfers=Decimal(0)))
+        elif equity > old.peak and not self._is_doubted:
+            self._marks = replace(old, peak=equity)
+            if equity > self._recorded_peak * (1 + RECORD_RISE):
+                self.record()
+
+    def _begin(self, marks: EquityMarks) -> None:
+        """Begin a day; the next observation asks what was paid before it."""
+        self._marks, self._cash_asked = marks, None
+        self._is_day_new = True
+        self.record()
+
+    def _ask_when_money_moved(self, equity: Decimal) -> None:
+        """Doubt the equity while cash has moved for reasons that the venue has not told yet."""
+        account = self._ledger.account
+        if self._transfers is None or account is None or self._is_doubted:
+            return
+        before = self._cash_asked
+        if before is None or abs(account.cash - before) > equity * MONEY_MOVED:
+            self._cash_asked = account.cash
+            self._is_doubted = True
+            self._doubt.set()
+
+    def _settle(self, amount: Decimal | None) -> bool:
+        """Take transfers into the marks; false when the venue is to be asked again.
+
+        Losses stay dollars and falls stay fractions. What was paid before the day's start is in its
+        equity already; what the venue lists before it has moved the cash waits until it has.
+        """
+        self._is_doubted = False
+        equity, account, marks = self._ledger.equity, self._ledger.account, self._marks
+        if amount is None or equity is None or account is None or marks is None:
+            return False
+        moved = None if marks.cash_asked is None else account.cash - marks.cash_asked
+        if moved is not None and abs(moved) < abs(amount) / 2:
+            return False
+        assert self._transfers is not None
+        self._transfers.accept()
+        before, peak = equity - amount, marks.peak
+        if amount != 0:
+            peak = max(equity, peak * equity / before if before > 0 else equity)
+        settled = replace(
+            marks,
+            transfers=marks.transfers + (0 if self._is_day_new else amount),
+            peak=peak,
+            cash_asked=account.cash,
+            known_transfers=self._transfers.known,
+        )
+        self._is_day_new = False
+        self._marks = settled
+        if settled != marks:
+            self.record()
+        return True
 
     def record(self) -> None:
         """Hand the marks and the equity to the journal, as after each answer of the venue."""
         account, equity, marks = self._ledger.account, self._ledger.equity, self._marks
         if account is None or equity is None or marks is None:
             return
-        body = {
-            "equity": str(equity),
-            "cash": str(account.cash),
-            "day": marks.day,
-            "day_start": str(marks.day_start),
-            "peak": str(marks.peak),
-        }
+        self._recorded_peak = marks.peak
+        marks = replace(marks, losses_in_a_row=self.losses_in_a_row())
+        body = {"equity": str(equity), "cash": str(account.cash), **plain(marks)}
         self._journal.trace(Entry(kind=EntryKind.EQUITY, ref=account.account_id, body=body))
 
     def _check(self, equity: Decimal) -> None:
@@ -110,21 +216,25 @@ class EquityWatch:
         if finding is None:
             self._breach = None
             return
-        code, reason = finding
+        trip, words = finding
         answer = self._ledger.account_ts_ns
-        if self._breach is None or self._breach[0] != code:
-            self._breach = (code, answer)
-        elif self._breach[1] != answer:
-            self._lower(TradingState.REDUCING, code, reason)
+        if self._breach is None or self._breach[0] != trip:
+            self._breach = (trip, answer)
+        elif self._breach[1] != answer and not self._is_doubted:
+            self._lower(LOWERS_TO[trip], trip, line_of(trip, words))
 
-    def _finding(self, equity: Decimal) -> tuple[str, str] | None:
+    def _finding(self, equity: Decimal) -> tuple[Trip, str] | None:
         marks = self._marks
         if marks is None:
             return None
-        loss = marks.day_start - equity
-        if loss >= marks.day_start * Decimal(repr(self._limits.max_daily_loss)):
-            return "DAILY_LOSS_REACHED", f"The day has lost {loss:.2f} USD."
-        fall = drawdown(marks.peak, equity)
-        if fall >= Decimal(repr(self._limits.max_drawdown)):
-            return "DRAWDOWN_REACHED", f"Equity is {fall:.2%} below its peak."
+        loss = daily_loss(marks.day_start, equity, marks.transfers)
+        most = Decimal(repr(self._limits.max_daily_loss))
+        start = min(marks.day_start, marks.day_start + marks.transfers)
+        if loss >= start * most:
+            words = f"The day has lost {loss:.2f} USD of {start:.2f} (MAX_DAILY_LOSS is {most})"
+            return Trip.DAILY_LOSS_REACHED, words
+        fall, deepest = drawdown(marks.peak, equity), Decimal(repr(self._limits.max_drawdown))
+        if fall >= deepest:
+            words = f"Equity is {fall:.2%} below its peak of {marks.peak:.2f} USD"
+            return Trip.DRAWDOWN_REACHED, f"{words} (MAX_DRAWDOWN is {deepest})"
         return None
