@@ -7,7 +7,7 @@ reconciles, watches equity, and keeps the market in sight while a position or an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -17,8 +17,9 @@ from domain.ports import Clock
 from domain.records import Record
 from engine.orders.book import OrderBook
 from engine.orders.gateway import Gateway
+from engine.orders.looks import Reconciliation, Trigger
 from engine.orders.protection.exits import Exits
-from engine.orders.reconcile import Reconciler, Reconciliation, Trigger
+from engine.orders.reconcile import Reconciler
 from engine.watching.equity import EquityWatch
 from engine.watching.market import MarketWatch
 from engine.watching.venue import VenueWatch
@@ -50,7 +51,9 @@ class Guard:
         venue: VenueWatch,
         quote: Callable[[str], Quote | None],
         clock: Clock,
+        also: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     ) -> None:
+        self._also = also
         self._config = config
         self._gateway = gateway
         self._exits = exits
@@ -78,6 +81,8 @@ class Guard:
             group.create_task(self._protect(), name="exits")
             group.create_task(self._beat(), name="guard-beat")
             group.create_task(self._record_equity(), name="equity")
+            for work in self._also:
+                group.create_task(work(), name=work.__qualname__)
 
     @asynccontextmanager
     async def attended(self) -> AsyncIterator[Reconciliation]:
