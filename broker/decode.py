@@ -67,6 +67,14 @@ def maybe_decimal(value: Any) -> Decimal | None:
     return None if value is None or value == "" else decimal_of(value)
 
 
+def maybe_positive(value: Any) -> Decimal | None:
+    """Read what an execution moved or cost, which may be null and is never nought or less."""
+    number = maybe_decimal(value)
+    if number is not None and number <= 0:
+        raise ValueError(f"not above zero: {value!r}")
+    return number
+
+
 def time_text(value: Any) -> str | None:
     """Return RFC 3339 with nine digits from the venue's text or msgpack time; none stays none."""
     if value is None or value == "":
@@ -90,8 +98,11 @@ def order_report(raw: Any, *, parent: str | None = None) -> OrderReport:
     """Read an order object; `parent` is the venue's id of the order it hangs under."""
     body = _mapping(raw, "order")
     venue_id = _text(body, "id")
-    kind = body.get("type") or body.get("order_type")
+    kind = str(body.get("type") or body.get("order_type"))
     filled = decimal_of(body.get("filled_qty"), Decimal(0))
+    quantity = decimal_of(body.get("qty"), filled)
+    if not 0 <= filled <= quantity:
+        raise ValueError(f"filled {filled} of {quantity}")
     return OrderReport(
         client_order_id=str(body.get("client_order_id") or ""),
         venue_order_id=venue_id,
@@ -100,19 +111,19 @@ def order_report(raw: Any, *, parent: str | None = None) -> OrderReport:
         order_type=OrderType(kind) if kind in _ORDER_TYPES else None,
         time_in_force=str(body.get("time_in_force") or ""),
         state=from_venue_status(_text(body, "status")),
-        quantity=decimal_of(body.get("qty"), filled),
+        quantity=quantity,
         filled_quantity=filled,
-        average_price=maybe_decimal(body.get("filled_avg_price")),
+        average_price=maybe_positive(body.get("filled_avg_price")) if filled else None,
         limit_price=maybe_decimal(body.get("limit_price")),
         stop_price=maybe_decimal(body.get("stop_price")),
         order_class=str(body.get("order_class") or "simple"),
         parent_venue_order_id=parent,
-        group_id=body.get("group_id"),
-        replaced_by=body.get("replaced_by"),
-        replaces=body.get("replaces"),
+        group_id=_maybe_text(body, "group_id"),
+        replaced_by=_maybe_text(body, "replaced_by"),
+        replaces=_maybe_text(body, "replaces"),
         ts_submitted=time_text(body.get("submitted_at") or body.get("created_at")),
         ts_updated=time_text(body.get("updated_at")),
-        legs=tuple(order_report(leg, parent=venue_id) for leg in body.get("legs") or ()),
+        legs=tuple(order_report(leg, parent=venue_id) for leg in _list(body, "legs")),
     )
 
 
@@ -232,6 +243,18 @@ def _mapping(raw: Any, what: str) -> Raw:
     if not isinstance(raw, Mapping):
         raise ValueError(f"the {what} is not an object but {type(raw).__name__}")  # noqa: TRY004 - of the wire
     return raw
+
+
+def _list(body: Raw, name: str) -> list[Any]:
+    value = body.get(name) or []
+    if not isinstance(value, list):
+        raise ValueError(f"{name} is no list")  # noqa: TRY004 - of the wire
+    return value
+
+
+def _maybe_text(body: Raw, name: str) -> str | None:
+    value = body.get(name)
+    return None if value is None else str(value)
 
 
 def _text(body: Raw, name: str) -> str:

@@ -163,13 +163,7 @@ class UpdatesLine:
     def _read(self, frame: str | bytes) -> list[OrderUpdate]:
         """Turn one frame into updates; what is not an order event is passed over."""
         try:
-            messages = _messages(frame)
-            now = format_ns(self._clock.now_ns())
-            return [
-                event_of(message.get("data"), now)
-                for message in messages
-                if message.get("stream") == STREAM
-            ]
+            return [*events_of(frame, format_ns(self._clock.now_ns()))]
         except ValueError as e:
             log.warning("order_event_unreadable", error=str(e), frame=repr(frame[:200]))
             return [LinkUp()]
@@ -188,6 +182,12 @@ class UpdatesLine:
             return
 
 
+def events_of(frame: str | bytes, now: str) -> list[OrderEvent]:
+    """Read one frame's order events; raises `ValueError` when one is unreadable."""
+    messages = (message for message in _messages(frame) if message.get("stream") == STREAM)
+    return [event_of(message.get("data"), now) for message in messages]
+
+
 def event_of(raw: Any, now: str) -> OrderEvent:
     """Read one event; `now` stands in for a missing time. Raises `ValueError` when unreadable.
 
@@ -202,8 +202,8 @@ def event_of(raw: Any, now: str) -> OrderEvent:
         ts_event=decode.time_text(raw.get("timestamp")) or report.ts_updated or now,
         venue_order_id=report.venue_order_id,
         execution_id=raw.get("execution_id") or None,
-        fill_quantity=decode.maybe_decimal(raw.get("qty")),
-        fill_price=decode.maybe_decimal(raw.get("price")),
+        fill_quantity=decode.maybe_positive(raw.get("qty")),
+        fill_price=decode.maybe_positive(raw.get("price")),
         position_quantity=decode.maybe_decimal(raw.get("position_qty")),
         report=report,
         reason=str(raw.get("reason") or ""),
@@ -217,7 +217,10 @@ def _messages(frame: str | bytes) -> list[dict[str, Any]]:
     """
     data = frame.encode() if isinstance(frame, str) else frame
     is_json = data[:1] in {b"{", b"[", b" ", b"\n", b"\r", b"\t"}
-    decoded = msgspec.json.decode(data) if is_json else msgspec.msgpack.decode(data)
+    try:
+        decoded = msgspec.json.decode(data) if is_json else msgspec.msgpack.decode(data)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
     messages = decoded if isinstance(decoded, list) else [decoded]
     return [message for message in messages if isinstance(message, dict)]
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from api.proving.campaign import Campaign
+from api.proving.fuzz.campaign import FuzzCampaign
 from api.proving.kill.campaign import KillCampaign
 
 
 def campaigns() -> tuple[Campaign, ...]:
     """Return every campaign."""
-    return (KillCampaign(),)
+    return (KillCampaign(), FuzzCampaign())

@@ -294,3 +294,25 @@ def test_an_execution_with_a_hole_in_it_is_unreadable(lacking):
     assert decode.activity(fill).change == 1
     with pytest.raises(ValueError, match=r"missing|side"):
         decode.activity({key: value for key, value in fill.items() if key != lacking})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"filled_qty": "100"},
+        {"filled_qty": "-1"},
+        {"filled_avg_price": "0"},
+        {"legs": 5},
+        {"type": ["limit"], "status": "unheard", "side": None},
+    ],
+)
+def test_an_order_that_cannot_be_is_unreadable(wrong):
+    """Garbage once came as a TypeError, and as more filled than ordered; both are `ValueError`."""
+    with pytest.raises(ValueError):
+        decode.order_report(ORDER | wrong)
+
+
+def test_a_strange_type_or_group_is_text_or_nothing():
+    """What the journal keeps must be read back: a list where a text belongs once was not."""
+    report = decode.order_report(ORDER | {"type": ["limit"], "group_id": 5})
+    assert (report.order_type, report.group_id) == (None, "5")

@@ -11,7 +11,7 @@ from websockets.asyncio.server import serve
 from websockets.datastructures import Headers
 from websockets.http11 import Response
 
-from broker.updates import KINDS, UpdatesConfig, UpdatesLine, event_of
+from broker.updates import KINDS, UpdatesConfig, UpdatesLine, event_of, events_of
 from domain.orders import OrderEventKind, OrderState
 from domain.ports import LinkDown, LinkUp
 from engine.clock import LiveClock
@@ -292,3 +292,10 @@ def test_every_event_of_the_venue_that_ends_an_order_has_its_kind():
     """A missing row here would leave an order working for ever."""
     ends = {"fill", "canceled", "expired", "rejected", "replaced"}
     assert ends <= KINDS.keys()
+
+
+def test_a_frame_nested_without_end_is_unreadable():
+    """It once raised `RecursionError`, which ended the order stream and the process with it."""
+    for frame in (b"[" * 5_000, b"\x91" * 5_000):
+        with pytest.raises(ValueError, match="deep"):
+            events_of(frame, "2026-03-02T15:04:06Z")
