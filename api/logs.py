@@ -1,12 +1,15 @@
-"""Write log lines for operators: to stderr, from a level up, as text or JSON."""
+"""Write log lines for operators: to stderr, from a level up, as text or JSON, without secrets."""
 
 from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import MutableMapping
+from typing import Any
 
 import structlog
 
+from api.redaction import Redactor, guard_crashes, of_environment, printable
 from api.settings import Config
 
 
@@ -20,16 +23,51 @@ def configure(config: Config) -> None:
         if is_json
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
+    redact = of_environment(dict(settings))
+    guard_crashes(redact)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _harmless,
             renderer,
+            _redacted(redact),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=max(level, logging.WARNING), stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_RedactingFormatter(redact))
+    logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler])
+
+
+class _RedactingFormatter(logging.Formatter):
+    """Format a library's record, its traceback too, without secrets and terminal escapes."""
+
+    def __init__(self, redact: Redactor) -> None:
+        super().__init__(logging.BASIC_FORMAT)
+        self._redact = redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, or the lines of a traceback."""
+        return self._redact(printable(super().format(record), keep="\n\t"))
+
+
+def _harmless(
+    _logger: Any, _name: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Escape what a terminal would obey: strangers' texts reach log lines as values."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = printable(value, keep="\n\t" if name == "exception" else "")
+    return event
+
+
+def _redacted(redact: Redactor) -> structlog.typing.Processor:
+    def process(_logger: Any, _name: str, line: Any) -> Any:
+        return redact(line)
+
+    return process

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import httpx
@@ -15,6 +15,7 @@ from rich.table import Table
 
 from api.assembly.mapping import plan_of
 from api.assembly.plan import Plan
+from api.redaction import of_environment
 from api.settings import Config
 from broker.alpaca import AlpacaBroker
 from domain.errors import AutoHedgeError, JournalError
@@ -43,7 +44,7 @@ class Finding:
 
 def run_doctor(*, as_json: bool) -> None:
     """Look at everything; exits with 1 when something needs a person."""
-    findings = asyncio.run(_examine())
+    findings = [_harmless(finding) for finding in asyncio.run(_examine())]
     out = Console(highlight=False)
     if as_json:
         out.print_json(msgspec.json.encode([asdict(each) for each in findings]).decode())
@@ -54,6 +55,12 @@ def run_doctor(*, as_json: bool) -> None:
         out.print(table)
     if not all(each.is_well for each in findings):
         sys.exit(1)
+
+
+def _harmless(finding: Finding) -> Finding:
+    """Take secrets out of what was found: addresses may hold a password."""
+    redact = of_environment()
+    return replace(finding, found=redact(finding.found), remedy=redact(finding.remedy))
 
 
 async def _examine() -> list[Finding]:

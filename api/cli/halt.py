@@ -120,7 +120,7 @@ async def _over_http(config: Config, order: HaltOrder) -> tuple[Status, _Swept]:
     door = door_of(config)
     host = _EVERYWHERE.get(door.host, door.host)
     url = replace(door, host=host).url
-    token = config.security.token
+    token = config.security.token or config.security.trade_token
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     path, body = _request_of(order)
     try:
