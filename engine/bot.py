@@ -43,6 +43,7 @@ from engine.orders.ownership import Ownership
 from engine.orders.protection.exits import Exits
 from engine.orders.protection.plans import sellable
 from engine.orders.reconcile import Reconciler
+from engine.restart import RESTORE, SUSPEND
 from engine.session import Session
 from engine.trading import OPERATOR, STARTABLE, STOPPED, TradingGate
 from engine.watching.equity import EquityWatch
@@ -150,6 +151,7 @@ class Bot:
         await parts.session.start(actor=actor, reason=reason)
         if standing.state is not TradingState.ACTIVE:
             await parts.gate.raise_to_active(code=standing.code, actor=actor, reason=reason)
+        await self._restore_protection(actor)
         return self.status()
 
     async def stop(self, *, actor: str, reason: str = "") -> Status:
@@ -179,8 +181,7 @@ class Bot:
             return self.status()
         await self._parts.gate.raise_to_active(code=code, actor=actor, reason=reason)
         self._parts.flatten.cease()
-        self._parts.exits.is_suspended = False
-        self._parts.exits.wake_all()
+        await self._restore_protection(actor)
         return self.status()
 
     async def flatten(
@@ -205,6 +206,7 @@ class Bot:
                 TradingState.HALTED, code=OPERATOR, reason="cancel-all protective", actor=actor
             )
             parts.exits.is_suspended = True
+            await self._note(SUSPEND, actor, reason)
         sweep = await (parts.sweeper.everything if protective else parts.sweeper.entries)(
             "cancel-all"
         )
@@ -383,6 +385,16 @@ class Bot:
         except JournalError as error:
             self._parts.notices.add(error.code, error.line)
 
+    async def _restore_protection(self, actor: str) -> None:
+        """Let stops come back that a person had taken down; it is on disk first, as the other was.
+
+        Trading that a person raises must find every position protected, also after a restart.
+        """
+        if self._parts.exits.is_suspended:
+            await self._note(RESTORE, actor, "trading was raised")
+            self._parts.exits.is_suspended = False
+        self._parts.exits.wake_all()
+
     async def _note(
         self, action: str, actor: str, reason: str, args: dict[str, Any] | None = None
     ) -> None:
@@ -392,6 +404,6 @@ class Bot:
         try:
             await self._parts.journal.append(entry)
         except JournalError as error:
-            if action in {"start", "resume", "decide"}:
+            if action in {"start", "resume", RESTORE, "decide"}:
                 raise
             self._parts.notices.add(error.code, error.line)

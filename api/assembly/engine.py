@@ -16,6 +16,7 @@ from api.assembly.lowering import Lowering, LoweringSeams
 from api.assembly.outside import EngineStanding, Outside
 from api.assembly.plan import EnginePlan
 from domain.account import Ledger, Position
+from domain.limits import TradingState
 from domain.market import Instrument, Quote, Window
 from domain.orders import Fill, Leg, Order, OrderRequest
 from domain.records import plain
@@ -111,6 +112,9 @@ class _Builder:
                 recall=outside.journal.reader.orders.find,
                 adopted=self._adopted,
                 alert=self._alert,
+                halt=lambda code, line: self._lowering.alarm.lower(TradingState.HALTED, code, line),
+                mark=outside.remembered.mark,
+                since=outside.remembered.since,
                 at=outside.at,
             )
         )
@@ -356,6 +360,7 @@ class _Builder:
     def _take_up(self) -> None:
         """Put back what the journal remembers, before anything runs."""
         remembered = self._outside.remembered
+        self._exits.is_suspended = remembered.is_suspended
         self._book.restore(remembered.orders)
         for order in remembered.orders:
             self._exits.watch(order.symbol)
@@ -369,6 +374,7 @@ class _Builder:
         return self._windows.compose(symbol, reason=reason)
 
     async def _enter(self, request: OrderRequest) -> Order | Denied:
+        await self._reconciler.before_entry(self._plan.limits.account_max_age_s)
         await self._fresh.renew(request.symbol)
         result = await self._gateway.submit(request)
         if isinstance(result, Denied):
