@@ -49,6 +49,7 @@ _WS = r"^wss?://"
 _BEGINS = {_HTTP: "http:// or https://", _WS: "ws:// or wss://"}
 _SYMBOL = re.compile(r"[A-Za-z0-9.]{1,16}(/[A-Za-z0-9]{1,16})?")
 """ASCII alone: a Greek capital alpha looks like an A, and upper case makes an S of a long s."""
+_LEAST_SILENCE_S = 2.0
 _CREDENTIALS = re.compile(r"//[^/\s]*@")
 _MISSPELT = 0.88
 """How like a setting's name (difflib's ratio) an unknown one in `.env` must be to stand for it."""
@@ -171,6 +172,13 @@ class Settings(_Read):
     exits_by_symbol: Annotated[Any, _read_by(changes_by_symbol)] = _of(
         None,
         "Exits of single symbols: BTC/USD: trailing_stop=3atr max_holding=1h; AAPL: stop_loss=2%",
+    )
+
+    deadman_s: float = _of(
+        10.0,
+        "Seconds of silence after which a child process cancels working entries; 0: none.",
+        ge=0,
+        le=3600,
     )
 
     host: str = _of(
@@ -299,6 +307,8 @@ class Config:
                 f"DECISION_MAX_AGE_S ({self.limits.decision_max_age_s:g})."
             )
         yield from self._exit_faults()
+        if 0 < s.deadman_s < _LEAST_SILENCE_S:
+            yield f"DEADMAN_S is {s.deadman_s:g}: it must be 0 or at least {_LEAST_SILENCE_S:g}."
         stops = (self.limits.stop_min_atr, self.limits.stop_default_atr, self.limits.stop_max_atr)
         if list(stops) != sorted(stops):
             least, usual, most = (f"{stop:g}" for stop in stops)

@@ -32,6 +32,7 @@ def plan_of(config: Config, *, mode: str, is_always_open: bool = False) -> Plan:
         feeds=_feeds(config),
         journal=JournalConfig(url=config.settings.database_url),
         is_always_open=is_always_open,
+        deadman_s=config.settings.deadman_s,
     )
 
 

@@ -64,6 +64,7 @@ class Process:
     registry: CollectorRegistry
     guard: Guard
     guarding: asyncio.Task[None]
+    notify: Callable[[str, str], None]
 
 
 @asynccontextmanager
@@ -95,6 +96,7 @@ async def running(
                 registry=outside.registry,
                 guard=engine.guard,
                 guarding=guarding,
+                notify=outside.ears.notify,
             )
         finally:
             if not guarding.done():

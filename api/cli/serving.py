@@ -15,10 +15,13 @@ from rich.console import Console
 
 from api.app import create_app, server_config
 from api.assembly import Plan, Process, running
+from api.assembly.deadman import dead_man
 from api.security import SecurityConfig
 from api.settings import Config
 from domain.errors import ConfigError
 from domain.ports import Clock
+from engine.control import ControlRefused
+from engine.deadman.heart import Heart
 
 _DRAIN_S = 5.0
 _COLLECTOR = (50_000, 20, 50)
@@ -72,20 +75,44 @@ async def serve(serving: Serving, out: Console) -> None:
             door = serving.door
             server = _Server(server_config(app, host=door.host, port=door.port))
             http = asyncio.create_task(server.serve([listener]), name="http")
-            try:
-                if serving.is_started:
-                    await process.bot.start(actor=serving.actor, reason="started with the process")
-                calm_collector()
-                serving.banner(process)
-                await _until_signal(http)
-            finally:
-                app.state.stream.close()
-                server.should_exit = True
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_DRAIN_S):
-                        await http
-            await process.bot.stop(actor="signal", reason="the process was told to end")
+            async with dead_man(serving.plan, process.notify) as heart:
+                try:
+                    await _start(serving, process, out)
+                    calm_collector()
+                    serving.banner(process)
+                    _say_who_watches(heart, serving.plan, out)
+                    await _until_signal(http)
+                finally:
+                    app.state.stream.close()
+                    server.should_exit = True
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(_DRAIN_S):
+                            await http
+                await process.bot.stop(actor="signal", reason="the process was told to end")
             say_what_is_left(process, out)
+
+
+def _say_who_watches(heart: Heart | None, plan: Plan, out: Console) -> None:
+    """Name the dead-man, so that a person who meets its process knows what it is."""
+    if heart is not None and heart.ready is not None:
+        ready = heart.ready
+        out.print(
+            f"  dead-man  pid {ready.pid}, {ready.memory_mb:.0f} MB: cancels working entries after "
+            f"{plan.deadman_s:g} s of our silence"
+        )
+
+
+async def _start(serving: Serving, process: Process, out: Console) -> None:
+    """Start the session if it is to start by itself; one that is halted is served halted.
+
+    Its positions are guarded all the same, and the person who resumes it finds HTTP.
+    """
+    if not serving.is_started:
+        return
+    try:
+        await process.bot.start(actor=serving.actor, reason="started with the process")
+    except ControlRefused as refused:
+        out.print(f"Not started. {refused.line}")
 
 
 def calm_collector() -> None:

@@ -1,0 +1,1 @@
+"""Cancel working entries when the engine stops beating: one child process, unable to order."""
