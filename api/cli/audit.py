@@ -72,14 +72,22 @@ def _lines(verdict: Verdict) -> list[str]:
             f"NOT SOUND. {verdict.first_bad.line}",
             f"Before it {verdict.entries} entries hold.",
         ]
-    counted = f"{verdict.entries} entries, {verdict.contents} windows with their prompts"
+    counted = ", ".join(
+        f"{count} {what}"
+        for count, what in (
+            (verdict.entries, "entries"),
+            (verdict.contents, "windows with their prompts"),
+            (verdict.rows, "rows made from them"),
+        )
+        if count or what == "entries"
+    )
     since = ""
     if verdict.first > 1:
         at = datetime.fromtimestamp(verdict.first_ts / NS_PER_S, UTC)
         when = f" of {at:%Y-%m-%d %H:%M} UTC" if verdict.first_ts else ""
         since = f" Whole since entry {verdict.first}{when}: what was before it is not here."
     return [
-        f"Sound: {counted}, {verdict.rows} rows made from them.{since}",
+        f"Sound: {counted}.{since}",
         f"{verdict.anchors} anchors agree.",
         f"Keep this anchor where the bot's machine cannot write: {verdict.anchor}",
     ]

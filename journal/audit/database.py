@@ -164,14 +164,21 @@ class _Pass:
 
 
 def _link(row: sa.Row[Any]) -> Link:
-    line = Line(row.seq, row.ts, row.kind, row.ref, bytes(row.body))
-    return Link(line, bytes(row.prev_hash), bytes(row.hash))
+    line = Line(row.seq, row.ts, row.kind, row.ref, _bytes(row.body))
+    return Link(line, _bytes(row.prev_hash), _bytes(row.hash))
+
+
+def _bytes(value: object) -> bytes:
+    """Take whatever a forger left in the column: SQLite holds any type anywhere."""
+    if isinstance(value, bytes | memoryview):
+        return bytes(value)
+    return str(value).encode()
 
 
 def _kept(content: bytes) -> frozenset[str]:
     try:
         return kept_contents(zstandard.ZstdDecompressor().decompress(content))
-    except (zstandard.ZstdError, msgspec.MsgspecError):
+    except (zstandard.ZstdError, msgspec.MsgspecError, TypeError):
         return frozenset()
 
 

@@ -76,8 +76,17 @@ class Rebuilt:
         Rows that began before `first` are older than what is left of the chain and are let be.
         """
         self._batch.flush(self._connection)
-        found = [bad for table in _tables() for bad in self._compare(table, source, first)]
+        found = [bad for table in _tables() for bad in self._differences(table, source, first)]
         return min(found, key=lambda bad: bad.seq, default=None)
+
+    def _differences(
+        self, table: sa.Table, source: sa.Connection, first: int
+    ) -> Iterator[BadEntry]:
+        """Yield at most one; a value that is not of its column's type is one too."""
+        try:
+            yield from self._compare(table, source, first)
+        except (TypeError, ValueError) as error:
+            yield BadEntry(seq=first, reason=f"its table {table.name} cannot be read: {error}")
 
     def _compare(self, table: sa.Table, source: sa.Connection, first: int) -> Iterator[BadEntry]:
         """Yield at most one difference: the first in the order of the table's key."""
