@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from decimal import Decimal
 
 import msgspec
 from prometheus_client import CollectorRegistry
@@ -20,7 +21,7 @@ from api.assembly.process import store_config
 from broker.alpaca import AlpacaBroker
 from domain.errors import BrokerError, ConfigError, JournalError
 from domain.limits import TradingState
-from domain.market import Quote
+from domain.market import Instrument, Quote, asset_class_of
 from domain.ports import Clock, Entry, EntryKind
 from domain.records import Record
 from engine.bus import Bus
@@ -85,8 +86,12 @@ async def halt_from_here(plan: Plan, order: HaltOrder, clock: Clock | None = Non
         unmarked = error.line
     async with AsyncExitStack() as stack:
         journal, where = await _journal(plan, clock, stack)
-        house = await _open(plan, journal, clock, stack)
-        done = await _act(house, order)
+        broker = AlpacaBroker(plan.broker, clock)
+        stack.push_async_callback(broker.aclose)
+        bench = _Bench(plan=plan, journal=journal, broker=broker, clock=clock)
+        done = await _cancel(bench, order)
+        if order.flatten and not done.fault:
+            done = await _close(bench, order, done)
         if isinstance(journal, _Aside):
             where = await _write_aside(plan, clock, order) or where
         elif journal.is_up:
@@ -96,52 +101,77 @@ async def halt_from_here(plan: Plan, order: HaltOrder, clock: Clock | None = Non
 
 
 @dataclass(frozen=True, kw_only=True)
-class _House:
-    engine: Engine
-    outside: Outside
-    is_journal_readable: bool
+class _Bench:
+    """What is worked with, open."""
+
+    plan: Plan
+    journal: SqlJournal
+    broker: AlpacaBroker
+    clock: Clock
 
 
-async def _act(house: _House, order: HaltOrder) -> Halted:
-    """Cancel entries first: they can cost money while anything else is asked."""
-    bot, book = house.engine.bot, house.engine.book
-    who = {"actor": order.actor, "reason": order.reason}
-    left: tuple[PositionView, ...] = ()
-    touched: dict[str, SweptOrder] = {}
+class _NoRules(dict[str, Instrument]):
+    """Stand in for rules that nobody has asked for: a cancel needs none, and waits for none."""
+
+    def __missing__(self, symbol: str) -> Instrument:
+        return Instrument(
+            symbol=symbol,
+            asset_class=asset_class_of(symbol),
+            tick=Decimal("0.01"),
+            lot=Decimal("0.000000001"),
+            min_notional=Decimal(0),
+        )
+
+
+async def _cancel(bench: _Bench, order: HaltOrder) -> Halted:
+    """Cancel first, before anything else is asked: working entries can cost money."""
+    engine = build_engine(bench.plan.engine, await _outside(bench, _NoRules()))
+    bot, touched = engine.bot, _touched(engine)
     fault = ""
-    async with house.engine.guard.attended() as found:
-        book.listen(lambda _, after, __: touched.update({after.client_order_id: swept(after)}))
+    async with engine.guard.attended() as found:
         if order.protective and not order.flatten:
-            await bot.cancel_all(**who, protective=True)
+            await bot.cancel_all(actor=order.actor, reason=order.reason, protective=True)
         else:
-            await bot.halt(**who)
-        sweep = bot.status().last_sweep
-        assert sweep is not None
-        if order.flatten and not (house.is_journal_readable or order.account_wide):
-            fault = _UNREADABLE
-        elif order.flatten:
-            try:
-                await _learn_rules(house.outside, {view.symbol for view in bot.positions()})
-                left = tuple(await bot.flatten(**who, account_wide=order.account_wide))
-            except (BrokerError, ConfigError) as error:
-                left, fault = tuple(bot.positions()), error.line
+            await bot.halt(actor=order.actor, reason=order.reason)
         if not found.is_conclusive:
-            fault = fault or await _why_silent(house.outside)
-    touched = {each.client_order_id: each for each in sweep.orders} | touched
-    return Halted(
-        orders=tuple(touched.values()), answered_in_s=sweep.answered_in_s, left=left, fault=fault
-    )
+            fault = await _why_silent(bench.broker)
+    sweep = bot.status().last_sweep
+    assert sweep is not None
+    orders = {each.client_order_id: each for each in sweep.orders} | touched
+    return Halted(orders=tuple(orders.values()), answered_in_s=sweep.answered_in_s, fault=fault)
 
 
-async def _learn_rules(outside: Outside, symbols: set[str]) -> None:
-    """Ask for the rules of what is held: orders to close it must be on its ticks and lots."""
-    for symbol in symbols:
-        outside.instruments[symbol] = await outside.broker.instrument(symbol)
-
-
-async def _why_silent(outside: Outside) -> str:
+async def _close(bench: _Bench, order: HaltOrder, done: Halted) -> Halted:
+    """Close positions by the rules of their symbols; `done` are the cancels before."""
     try:
-        await outside.broker.open_orders()
+        held = await bench.broker.positions()
+        managed = [each.symbol for each in held if each.symbol in bench.plan.engine.symbols]
+        rules = {symbol: await bench.broker.instrument(symbol) for symbol in managed}
+    except (BrokerError, ConfigError) as error:
+        return msgspec.structs.replace(done, fault=error.line)
+    outside = await _outside(bench, rules)
+    if outside.remembered is _NOTHING and not order.account_wide:
+        return msgspec.structs.replace(done, fault=_UNREADABLE)
+    engine = build_engine(bench.plan.engine, outside)
+    touched = _touched(engine)
+    async with engine.guard.attended():
+        left = await engine.bot.flatten(
+            actor=order.actor, reason=order.reason, account_wide=order.account_wide
+        )
+    orders = {each.client_order_id: each for each in done.orders} | touched
+    return msgspec.structs.replace(done, orders=tuple(orders.values()), left=tuple(left))
+
+
+def _touched(engine: Engine) -> dict[str, SweptOrder]:
+    """Return what will hold every order that changes, as it stands last."""
+    touched: dict[str, SweptOrder] = {}
+    engine.book.listen(lambda _, after, __: touched.update({after.client_order_id: swept(after)}))
+    return touched
+
+
+async def _why_silent(broker: AlpacaBroker) -> str:
+    try:
+        await broker.open_orders()
     except BrokerError as error:
         return error.line
     return "The venue answered too late to know of every order; run it again."
@@ -217,22 +247,14 @@ class _Aside(SqlJournal):
         """Write nothing."""
 
 
-async def _open(plan: Plan, journal: SqlJournal, clock: Clock, stack: AsyncExitStack) -> _House:
-    """Build the engine without feeds, analyst and rules of symbols: none is needed to cancel."""
-    try:
-        read = journal.reader
-        symbols = plan.engine.symbols
-        remembered = await remember(read.orders, read.states, read.decisions, symbols)
-        is_readable = True
-    except JournalError:
-        remembered, is_readable = _NOTHING, False
-    broker = AlpacaBroker(plan.broker, clock)
-    stack.push_async_callback(broker.aclose)
+async def _outside(bench: _Bench, rules: dict[str, Instrument]) -> Outside:
+    """Name what the engine stands on without feeds and analyst: none is needed to cancel."""
+    plan, journal, clock = bench.plan, bench.journal, bench.clock
     bus, wall = Bus(), LiveClock()
     ears, calendar = MarketEars(bus.publish), AlwaysOpenCalendar()
     store = RollingStore(store_config(plan.engine), listener=ears, clock=clock, calendar=calendar)
-    outside = Outside(
-        broker=broker,
+    return Outside(
+        broker=bench.broker,
         journal=journal,
         feeds=(),
         ask_quote=_no_quote,
@@ -246,17 +268,22 @@ async def _open(plan: Plan, journal: SqlJournal, clock: Clock, stack: AsyncExitS
         wall=wall,
         bus=bus,
         registry=CollectorRegistry(),
-        instruments={},
-        remembered=msgspec.structs.replace(remembered, held=()),
-        venue=VenueWatch(broker, clock, None),
+        instruments=rules,
+        remembered=await _remembered(journal, plan),
+        venue=VenueWatch(bench.broker, clock, None),
         account_id="",
         mark=HaltMark(plan.mark_path),
     )
-    return _House(
-        engine=build_engine(plan.engine, outside),
-        outside=outside,
-        is_journal_readable=is_readable,
-    )
+
+
+async def _remembered(journal: SqlJournal, plan: Plan) -> Remembered:
+    """Read what is ours; nothing of a journal that cannot be read, whose orders the venue names."""
+    read, symbols = journal.reader, plan.engine.symbols
+    try:
+        found = await remember(read.orders, read.states, read.decisions, symbols)
+    except JournalError:
+        return _NOTHING
+    return msgspec.structs.replace(found, held=())
 
 
 async def _no_quote(_symbol: str) -> Quote | None:

@@ -15,6 +15,7 @@ import httpx
 import msgspec
 from rich.console import Console
 
+from api import logs
 from api.assembly.halting import Halted, halt_from_here
 from api.assembly.mapping import plan_of
 from api.assembly.plan import Plan
@@ -95,6 +96,7 @@ def run_halt(options: HaltOptions) -> None:
 
 async def _halt(options: HaltOptions, began: float) -> Answer:
     config = Config.read()
+    logs.configure(config)
     since_ns = time.time_ns()
     order = HaltOrder(
         id=new_id(),
