@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from api.assembly.live import check_venue
 from api.assembly.plan import AnalystPlan, ApprovalPlan, EnginePlan, Plan
 from api.settings import Config
 from broker.alpaca import AlpacaBrokerConfig
@@ -25,10 +26,12 @@ STRATEGY = "argued-v1"
 def plan_of(config: Config, *, mode: str, is_always_open: bool = False) -> Plan:
     """Return what to build; raises `ConfigError` for missing keys or an unnamed analyst."""
     config.require_keys()
+    broker = _broker(config, is_live=mode == "live")
+    check_venue(mode, broker)
     return Plan(
         engine=_engine(config, mode),
         analyst=_analyst(config, mode),
-        broker=_broker(config, is_live=mode == "live"),
+        broker=broker,
         feeds=_feeds(config),
         journal=JournalConfig(url=config.settings.database_url),
         is_always_open=is_always_open,

@@ -13,6 +13,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from api.assembly.live import LIVE, PAPER, PAPER_KEYS, check_account
 from api.assembly.mapping import plan_of
 from api.assembly.plan import Plan
 from api.redaction import of_environment
@@ -66,7 +67,7 @@ def _harmless(finding: Finding) -> Finding:
 async def _examine() -> list[Finding]:
     try:
         config = Config.read()
-        plan = plan_of(config, mode="paper")
+        plan = plan_of(config, mode=_mode(config))
     except AutoHedgeError as error:
         return [_of("settings", error)]
     analyst = f"{plan.analyst.kind}: {plan.analyst.why}"
@@ -81,6 +82,13 @@ async def _examine() -> list[Finding]:
     }
     found = [await _check(name, check) for name, check in checks.items()]
     return [settings, Finding(check="analyst", is_well=True, found=analyst), *found]
+
+
+def _mode(config: Config) -> str:
+    """Look at the venue that `run`, or `run --live` where that is allowed, would trade at."""
+    key = config.settings.apca_api_key_id or ""
+    is_live = config.settings.is_live_allowed and not key.startswith(PAPER_KEYS)
+    return LIVE if is_live else PAPER
 
 
 async def _check(name: str, check: Callable[[], Awaitable[str]]) -> Finding:
@@ -102,6 +110,7 @@ async def _account(plan: Plan, clock: Clock) -> str:
     broker = AlpacaBroker(plan.broker, clock)
     try:
         account = await broker.account()
+        check_account(plan.engine.mode, account)
         for symbol in plan.engine.symbols:
             await broker.instrument(symbol)
     finally:

@@ -130,11 +130,15 @@ def run_command(
         bool, typer.Option(help="See the live market and simulate the orders: none leaves.")
     ] = False,
     start: Annotated[bool, typer.Option(help="Start the session at once.")] = False,
+    confirm_live: Annotated[
+        str | None,
+        typer.Option(metavar="ACCOUNT_NUMBER", help="Confirm --live where nobody can be asked."),
+    ] = None,
 ) -> None:
     """Serve HTTP and trade Alpaca paper (or live, or a simulation) when told to start."""
     from api.cli.run import run_bot
 
-    run_bot(live=live, watch=watch, start=start)
+    run_bot(live=live, watch=watch, start=start, confirmed=confirm_live)
 
 
 @app.command()
@@ -324,3 +328,19 @@ def export_command(
             has_contents=contents,
         )
     )
+
+
+@app.command()
+def reconcile(
+    *,
+    repair: Annotated[
+        bool, typer.Option(help="Offer to accept the venue's word; never trades.")
+    ] = False,
+    yes: Annotated[bool, typer.Option(help="With --repair: ask nobody.")] = False,
+    live: Annotated[bool, typer.Option(help="The account is a real one.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the differences as JSON.")] = False,
+) -> None:
+    """Show where journal and venue differ: orders, positions and cash; exits with 1 if they do."""
+    from api.cli.reconcile import ReconcileOptions, run_reconcile
+
+    run_reconcile(ReconcileOptions(repair=repair, yes=yes, live=live, as_json=as_json))

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from api import logs
 from api.assembly import Plan, Process
+from api.assembly.live import confirm, host_of, shown
 from api.assembly.mapping import plan_of
 from api.assembly.watch import WATCH, watch_plan
 from api.cli.serving import Door, Serving, door_of, serve
@@ -16,7 +17,7 @@ from domain.errors import ConfigError
 from engine.clock import LiveClock
 
 
-def run_bot(*, live: bool, watch: bool, start: bool) -> None:
+def run_bot(*, live: bool, watch: bool, start: bool, confirmed: str | None = None) -> None:
     """Serve until told to end; raises `ConfigError` for what a person must mend."""
     out = Console(highlight=False, soft_wrap=True)
     config = Config.read()
@@ -24,6 +25,7 @@ def run_bot(*, live: bool, watch: bool, start: bool) -> None:
     mode = mode_of(config, live=live, watch=watch)
     plan = watch_plan(config, LiveClock()) if watch else plan_of(config, mode=mode)
     door = door_of(config)
+    confirm(plan, LiveClock(), out, confirmed=confirmed)
     serving = Serving(
         plan=plan,
         door=door,
@@ -53,6 +55,10 @@ def _say(process: Process, plan: Plan, door: Door, out: Console) -> None:
     status = process.bot.status()
     out.print(f"AutoHedge, {plan.engine.mode}: {', '.join(plan.engine.symbols)}")
     out.print(f"  analyst   {status.analyst} ({plan.analyst.why})")
+    money = process.bot.account()
+    if money is not None and not plan.is_simulated:
+        number = shown(money.account.account_id)
+        out.print(f"  venue     {host_of(plan.broker)}, account {number}")
     if plan.is_simulated:
         out.print("  orders    simulated on an account of this run: none leaves this process")
         out.print(f"  journal   {plan.journal.url}")

@@ -66,6 +66,7 @@ async def serve(serving: Serving, out: Console) -> None:
     serving.door.security.check_bind(serving.door.host)
     with _listening(serving.door) as listener:
         async with running(serving.plan, clock=serving.clock) as process:
+            told = _told_to_end()
             app = create_app(
                 process.bot,
                 security=serving.door.security,
@@ -81,7 +82,7 @@ async def serve(serving: Serving, out: Console) -> None:
                     calm_collector()
                     serving.banner(process)
                     _say_who_watches(heart, serving.plan, out)
-                    await _until_signal(http)
+                    await _until(told, http)
                 finally:
                     app.state.stream.close()
                     server.should_exit = True
@@ -167,13 +168,18 @@ def _listening(door: Door) -> Iterator[socket.socket]:
         yield listener
 
 
-async def _until_signal(http: asyncio.Task[None]) -> None:
-    """Wait for SIGINT or SIGTERM, or for the server to end by itself."""
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+def _told_to_end() -> asyncio.Event:
+    """Return what SIGINT or SIGTERM set: from here on no signal ends us without a stop."""
+    told, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    told = asyncio.create_task(stop.wait())
+        loop.add_signal_handler(number, told.set)
+    return told
+
+
+async def _until(told: asyncio.Event, http: asyncio.Task[None]) -> None:
+    """Wait until we are told to end, or the server ends by itself."""
+    waiting = asyncio.create_task(told.wait())
     try:
-        await asyncio.wait({told, http}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({waiting, http}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        told.cancel()
+        waiting.cancel()
