@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from domain.account import Ledger
+from domain.account import AccountView, Ledger
 from domain.decisions import Check
 from domain.limits import Code, Limits
 from domain.orders import OrderRequest
 from domain.records import Record, format_ns
 from domain.risk.checks import run
 from domain.risk.facts import Facts
+from domain.risk.inputs import LATEST_NS
 
 _SEAL = object()
 
@@ -56,8 +57,10 @@ def authorize(
     The account is read from the ledger here and not from `facts`, so that no await can lie between
     reading it and reserving in it (law 9). Only the gateway calls this (law 1).
     """
-    now_ns = facts.now_ns if isinstance(facts.now_ns, int) else 0
-    view = ledger.snapshot(request.symbol, now_ns=now_ns, client_order_id=request.client_order_id)
+    now_ns = facts.now_ns
+    if not isinstance(now_ns, int) or not 0 <= now_ns < LATEST_NS:
+        now_ns = 0
+    view = _view(request, now_ns, ledger)
     checks = preview(request, msgspec.structs.replace(facts, account=view), limits)
     for check in checks:
         if not check.passed:
@@ -68,3 +71,12 @@ def authorize(
     return AuthorizedOrder(
         request=request, authorized_at=format_ns(now_ns), seal=_SEAL, checks=checks
     )
+
+
+def _view(request: OrderRequest, now_ns: int, ledger: Ledger) -> AccountView:
+    """Read the ledger; one that cannot be read is one of which nothing is known."""
+    name = request.client_order_id
+    try:
+        return ledger.snapshot(request.symbol, now_ns=now_ns, client_order_id=name)
+    except (ArithmeticError, AttributeError, TypeError, ValueError):
+        return AccountView()

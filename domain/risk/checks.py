@@ -17,14 +17,17 @@ from domain.market import AssetClass, SessionPhase, asset_class_of
 from domain.orders import OrderRequest, Side, broken_rule, is_whole
 from domain.records import NS_PER_S, parse_ns
 from domain.risk.facts import Facts
+from domain.risk.form import malformed, purpose_of
 from domain.risk.inputs import (
     need,
     need_amount,
     need_count,
+    need_dollars,
     need_float,
-    need_fraction,
     need_instrument,
+    need_limit,
     need_quote,
+    need_share,
 )
 
 Finding = tuple[bool, str, str]
@@ -40,7 +43,11 @@ SHORT_CHARGE = Decimal("1.03")
 
 def run(request: OrderRequest, facts: Facts, limits: Limits) -> tuple[Check, ...]:
     """Ask every question that binds the order's purpose, in the order of the list."""
-    binding = _BINDING[request.purpose]
+    purpose = purpose_of(request)
+    if purpose is None:
+        leg = f"leg is {request.leg!r}"
+        return (Check(code=Code.PRECISION, passed=False, value=leg, limit="well formed"),)
+    binding = _BINDING[purpose]
     return tuple(_ask(code, check, request, facts, limits) for code, check in binding)
 
 
@@ -64,10 +71,10 @@ def _notional(request: OrderRequest) -> Decimal:
     return need_amount(request.quantity, "the quantity") * _price(request)
 
 
-def _equity_share(facts: Facts, fraction: float, name: str) -> Decimal:
+def _equity_share(facts: Facts, limits: Limits, field: str) -> Decimal:
     """Return a fraction of equity in dollars, with the drift allowed since the order was sized."""
     equity = need_amount(facts.account.equity, "equity")
-    return equity * EQUITY_DRIFT * need_fraction(fraction, name)
+    return equity * EQUITY_DRIFT * need_share(limits, field)
 
 
 def _seconds(ns: int) -> str:
@@ -80,7 +87,7 @@ def _usd(amount: Decimal) -> str:
 
 def _is_young(age_ns: int | None, limit_s: float, name: str) -> Finding:
     age = need_count(age_ns, name)
-    limit = seconds(need_float(limit_s, "its limit"))
+    limit = seconds(limit_s)
     return age <= limit, _seconds(age), _seconds(limit)
 
 
@@ -120,8 +127,8 @@ def _market_closed(_: OrderRequest, facts: Facts, limits: Limits) -> Finding:
         return False, str(facts.phase), "open"
     since = need_count(facts.since_open_ns, "the time since the open")
     until = need_count(facts.to_close_ns, "the time to the close")
-    delay = seconds(need_float(limits.open_delay_s, "open_delay_s"))
-    cutoff = seconds(need_float(limits.close_cutoff_s, "close_cutoff_s"))
+    delay = seconds(need_limit(limits, "open_delay_s"))
+    cutoff = seconds(need_limit(limits, "close_cutoff_s"))
     value = f"{_seconds(since)} after the open, {_seconds(until)} before the close"
     return since >= delay and until >= cutoff, value, f"{_seconds(delay)}, {_seconds(cutoff)}"
 
@@ -134,13 +141,14 @@ def _asset_not_tradable(request: OrderRequest, facts: Facts, _: Limits) -> Findi
     rules = need_instrument(facts)
     is_it = rules.symbol == request.symbol
     is_it = is_it and rules.asset_class is asset_class_of(request.symbol)
+    is_it = is_it and isinstance(rules.fractionable, bool) and isinstance(rules.shortable, bool)
     steps = (need_amount(rules.tick, "the tick"), need_amount(rules.lot, "the lot"))
     value = f"{rules.symbol} tradable: {rules.tradable}, tick {rules.tick}, lot {rules.lot}"
     return rules.tradable is True and is_it and min(steps) > 0, value, ""
 
 
 def _precision(request: OrderRequest, facts: Facts, _: Limits) -> Finding:
-    broken = broken_rule(request, need_instrument(facts))
+    broken = malformed(request) or broken_rule(request, need_instrument(facts))
     return broken is None, broken or "well formed", ""
 
 
@@ -163,30 +171,40 @@ def _quote_missing(request: OrderRequest, facts: Facts, _: Limits) -> Finding:
 
 
 def _quote_stale(_: OrderRequest, facts: Facts, limits: Limits) -> Finding:
-    return _is_young(facts.quote_age_ns, limits.quote_max_age_s, "the quote's age")
+    """Refuse a quote grown old, and one stamped further ahead than clocks may differ."""
+    stamp = need_quote(facts).ts_event
+    stamp_ns = need_count(parse_ns(stamp) if isinstance(stamp, str) else stamp, "the quote's time")
+    ahead = stamp_ns - need_count(facts.now_ns, "the time")
+    if ahead > seconds(need_limit(limits, "max_skew_s")):
+        return False, f"stamped {_seconds(ahead)} ahead of now", "not in the future"
+    return _is_young(facts.quote_age_ns, need_limit(limits, "quote_max_age_s"), "the quote's age")
 
 
 def _spread_too_wide(_: OrderRequest, facts: Facts, limits: Limits) -> Finding:
     spread = need_float(need_quote(facts).spread_bps, "the spread")
-    limit = need_float(limits.max_spread_bps, "max_spread_bps")
+    limit = need_limit(limits, "max_spread_bps")
     return spread <= limit, f"{spread:.1f} bps on {facts.feed or 'the feed'}", f"{limit:.1f} bps"
 
 
 def _clock_skew(_: OrderRequest, facts: Facts, limits: Limits) -> Finding:
     skew = facts.skew_ns
-    return _is_young(None if skew is None else abs(skew), limits.max_skew_s, "the clock skew")
+    return _is_young(
+        None if skew is None else abs(skew), need_limit(limits, "max_skew_s"), "the clock skew"
+    )
 
 
 def _decision_stale(request: OrderRequest, facts: Facts, limits: Limits) -> Finding:
     if parse_ns(request.valid_until) < need_count(facts.now_ns, "the time"):
         return False, f"now is past {request.valid_until}", request.valid_until
-    return _is_young(facts.decision_age_ns, limits.decision_max_age_s, "the decision's age")
+    return _is_young(
+        facts.decision_age_ns, need_limit(limits, "decision_max_age_s"), "the decision's age"
+    )
 
 
 def _price_moved(_: OrderRequest, facts: Facts, limits: Limits) -> Finding:
     then = need_float(facts.window_mid, "the window's mid price")
     moved = abs(need_quote(facts).mid - then) / then * 10_000
-    limit = need_float(limits.max_price_move_bps, "max_price_move_bps")
+    limit = need_limit(limits, "max_price_move_bps")
     return moved <= limit, f"{moved:.1f} bps", f"{limit:.1f} bps"
 
 
@@ -194,14 +212,16 @@ def _price_outside_collar(request: OrderRequest, facts: Facts, limits: Limits) -
     quote = need_quote(facts)
     if request.limit_price is None:
         return True, f"{request.order_type} without a limit price", ""
-    width = need_float(limits.collar_bps, "collar_bps") / 10_000
+    width = need_limit(limits, "collar_bps") / 10_000
     low, high = quote.bid * (1 - width), quote.ask * (1 + width)
     price = float(_price(request))
     return low <= price <= high, f"{request.limit_price}", f"{low:.6g} to {high:.6g}"
 
 
 def _account_stale(_: OrderRequest, facts: Facts, limits: Limits) -> Finding:
-    return _is_young(facts.account.age_ns, limits.account_max_age_s, "the account's age")
+    return _is_young(
+        facts.account.age_ns, need_limit(limits, "account_max_age_s"), "the account's age"
+    )
 
 
 def _foreign_position(request: OrderRequest, facts: Facts, _: Limits) -> Finding:
@@ -246,15 +266,15 @@ def _stop_on_wrong_side(request: OrderRequest, _: Facts, __: Limits) -> Finding:
 def _stop_distance(request: OrderRequest, facts: Facts, limits: Limits) -> Finding:
     atr = need_float(facts.atr, "the average true range")
     ranges = float(_distance(request)) / atr
-    low = need_float(limits.stop_min_atr, "stop_min_atr")
-    high = need_float(limits.stop_max_atr, "stop_max_atr")
+    low = need_limit(limits, "stop_min_atr")
+    high = need_limit(limits, "stop_max_atr")
     return low <= ranges <= high, f"{ranges:.2f} ATR", f"{low:g} to {high:g} ATR"
 
 
 def _reward_too_small(request: OrderRequest, _: Facts, limits: Limits) -> Finding:
     target = need_amount(request.take_profit, "the target")
     reward = (target - _price(request)) * request.side.sign
-    least = need_fraction(limits.min_reward_risk, "min_reward_risk")
+    least = need_share(limits, "min_reward_risk")
     ratio = reward / _distance(request)
     return reward > 0 and ratio >= least, f"{ratio:.2f}", f"{least}"
 
@@ -263,14 +283,14 @@ def _daily_loss_reached(_: OrderRequest, facts: Facts, limits: Limits) -> Findin
     equity = need_amount(facts.account.equity, "equity")
     start = need_amount(equity - need(facts.day_pnl, "the day's result"), "the day's start")
     loss = daily_loss(start, equity)
-    limit = start * need_fraction(limits.max_daily_loss, "max_daily_loss")
+    limit = start * need_share(limits, "max_daily_loss")
     return loss < limit, _usd(loss), _usd(limit)
 
 
 def _drawdown_reached(_: OrderRequest, facts: Facts, limits: Limits) -> Finding:
     peak = need_amount(facts.peak_equity, "the peak equity")
     fall = drawdown(peak, need_amount(facts.account.equity, "equity"))
-    limit = need_fraction(limits.max_drawdown, "max_drawdown")
+    limit = need_share(limits, "max_drawdown")
     return fall < limit, f"{fall:.4f}", f"{limit}"
 
 
@@ -283,7 +303,7 @@ def _notional_below_min(request: OrderRequest, facts: Facts, _: Limits) -> Findi
 
 
 def _notional_exceeds_max(request: OrderRequest, facts: Facts, limits: Limits) -> Finding:
-    notional, limit = _notional(request), need_amount(limits.max_order_amount, "max_order_amount")
+    notional, limit = _notional(request), need_dollars(limits, "max_order_amount")
     venue = need_instrument(facts).max_notional
     if venue is not None:
         limit = min(limit, need_amount(venue, "the venue's largest order"))
@@ -292,20 +312,20 @@ def _notional_exceeds_max(request: OrderRequest, facts: Facts, limits: Limits) -
 
 def _risk_exceeds_max(request: OrderRequest, facts: Facts, limits: Limits) -> Finding:
     risk = need_amount(_distance(request), "the stop's distance") * request.quantity
-    limit = _equity_share(facts, limits.max_risk_per_trade, "max_risk_per_trade")
+    limit = _equity_share(facts, limits, "max_risk_per_trade")
     return risk <= limit, _usd(risk), _usd(limit)
 
 
 def _position_limit(request: OrderRequest, facts: Facts, limits: Limits) -> Finding:
     held = need_amount(facts.account.symbol_exposure, "the symbol's exposure")
     after = held + _notional(request)
-    limit = _equity_share(facts, limits.max_position_fraction, "max_position_fraction")
+    limit = _equity_share(facts, limits, "max_position_fraction")
     return after <= limit, _usd(after), _usd(limit)
 
 
 def _exposure_limit(request: OrderRequest, facts: Facts, limits: Limits) -> Finding:
     after = need_amount(facts.account.exposure, "the exposure") + _notional(request)
-    limit = _equity_share(facts, limits.max_exposure_fraction, "max_exposure_fraction")
+    limit = _equity_share(facts, limits, "max_exposure_fraction")
     return after <= limit, _usd(after), _usd(limit)
 
 
@@ -320,13 +340,13 @@ def _buying_power(request: OrderRequest, facts: Facts, _: Limits) -> Finding:
 
 def _open_orders(_: OrderRequest, facts: Facts, limits: Limits) -> Finding:
     count = need_count(facts.account.open_orders, "the open orders")
-    limit = need_count(limits.max_open_orders, "max_open_orders")
+    limit = need_limit(limits, "max_open_orders")
     return count < limit, f"{count}", f"{limit}"
 
 
 def _order_rate(_: OrderRequest, facts: Facts, limits: Limits) -> Finding:
     count = need_count(facts.orders_last_minute, "the orders of the last minute")
-    limit = need_count(limits.max_orders_per_minute, "max_orders_per_minute")
+    limit = need_limit(limits, "max_orders_per_minute")
     return count < limit, f"{count}", f"{limit}"
 
 
