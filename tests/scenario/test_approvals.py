@@ -233,7 +233,7 @@ async def test_what_waits_outlives_a_restart_and_its_time_goes_on(open_house, un
             result = await process.bot.approvals().approve(decision.id, actor="ann")
             assert result.order is not None, result.message
             await until(lambda: house.held(SYMBOL) > 0)
-            (gate,) = await process.bot.reader().decisions.gates(decision.id)
+            gate = (await process.bot.reader().decisions.gates(decision.id))[0]
             moved = next(check for check in gate.checks if check.code == "PRICE_MOVED")
             assert moved.value.endswith("bps"), "the window's price is known in a new process"
         assert len(entries(house)) == 1
