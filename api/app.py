@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from starlette.routing import BaseRoute
 
 from api import problems
-from api.routes import approvals, records, standing, watching
+from api.routes import approvals, reconciling, records, standing, watching
 from api.routes import controls as control_routes
 from api.schemas import Responses, components, problem
 from api.security import (
@@ -44,7 +44,7 @@ RFC 3339 in UTC.
 _MAX_HEAD = 16 * 1024
 """What a request's line and headers may have, in bytes."""
 
-_ROUTES = (control_routes, approvals, standing, records, watching)
+_ROUTES = (control_routes, reconciling, approvals, standing, records, watching)
 
 _SCHEME = "token"
 _BEARER = {
@@ -55,6 +55,7 @@ _BEARER = {
 
 _TAGS = [
     {"name": "Controls", "description": "Ask the engine to do something."},
+    {"name": "Approvals", "description": "What waits for a person."},
     {"name": "Approvals", "description": "What waits for a person."},
     {"name": "Standing", "description": "How things stand now."},
     {"name": "Records", "description": "What is on record."},

@@ -376,3 +376,21 @@ REPORT: dict[str, Any] = {
     "model_cost_usd": 0.0,
     "net_usd": "7.94",
 }
+
+RECONCILIATION: dict[str, Any] = {
+    "ts": "2026-11-20T14:30:00.000000000Z",
+    "trigger": "operator",
+    "clean": False,
+    "is_conclusive": True,
+    "differences": [
+        {
+            "code": "POSITION_DIFFERS",
+            "symbol": "AAPL",
+            "message": "AAPL: ours 3, the venue's 5, and no fill explains it.",
+            "is_settled": False,
+            "ours": "3",
+            "venue": "5",
+            "client_order_id": None,
+        }
+    ],
+}

@@ -82,6 +82,14 @@ class CancelBody(Body):
     )
 
 
+class ReconcileBody(Body):
+    """Whether differences are accepted."""
+
+    repair: bool = Field(
+        default=False, description="Accept the venue's word where it differs; never trades."
+    )
+
+
 class Health(Record, frozen=True):
     """Whether the process answers (`ok`), and which of its parts do not work (`degraded`)."""
 

@@ -39,6 +39,7 @@ from engine.guard import Guard
 from engine.killswitch.mark import HaltMark
 from engine.killswitch.sweep import Sweeper
 from engine.orders.flatten import Flatten
+from engine.orders.looks import Reconciliation
 from engine.orders.ownership import Ownership
 from engine.orders.protection.exits import Exits
 from engine.orders.protection.plans import sellable
@@ -230,6 +231,11 @@ class Bot:
         self._parts.notices.add("HALTED_FROM_OUTSIDE", f"{order.actor} halted us: {order.reason}")
         if self._parts.is_journal_up():
             self._parts.mark.clear(order)
+
+    async def reconcile(self, *, actor: str, repair: bool = False) -> Reconciliation:
+        """Look until what differs is no lag of the venue's; accept its word when told to."""
+        reconciler = self._parts.reconciler
+        return await (reconciler.repair(actor) if repair else reconciler.examine())
 
     async def decide(self, symbol: str, *, actor: str) -> TicketView:
         """Queue a run for a person."""

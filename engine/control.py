@@ -17,6 +17,7 @@ from domain.market import AssetClass, Instrument
 from domain.orders import Leg, Order, OrderRequest, OrderState
 from domain.records import Record
 from domain.risk import TradingState
+from engine.orders.looks import Reconciliation
 from journal.reads.approvals import Asked
 
 
@@ -262,6 +263,14 @@ class Controls(Protocol):
         self, *, actor: str, reason: str = "", protective: bool = False
     ) -> Sequence[Order]:
         """Cancel working entries; with `protective` every order of ours, which halts."""
+        ...
+
+    async def reconcile(self, *, actor: str, repair: bool = False) -> Reconciliation:
+        """Hold our books against the venue's until what differs is no lag of its any more.
+
+        With `repair` the venue's word is accepted and journaled; nothing is ever traded. Raises
+        `JournalError`, and `BrokerRefused` when the venue does not answer.
+        """
         ...
 
     async def decide(self, symbol: str, *, actor: str) -> TicketView:

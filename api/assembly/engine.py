@@ -34,12 +34,12 @@ from engine.orders.book import OrderBook
 from engine.orders.delivery.seams import GatewaySeams
 from engine.orders.flatten import Flatten, FlattenSeams
 from engine.orders.gateway import Gateway
-from engine.orders.looks import Trigger
+from engine.orders.looks import ReconcilerSeams, Trigger
 from engine.orders.ownership import Ownership, OwnershipConfig
 from engine.orders.protection.exits import Exits
 from engine.orders.protection.seams import Seams
 from engine.orders.protection.watching.bare import Cause
-from engine.orders.reconcile import Reconciler, ReconcilerSeams
+from engine.orders.reconcile import Reconciler
 from engine.session import Session
 from engine.trading import TradingGate
 from engine.watching.market import MarketWatch

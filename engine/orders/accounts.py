@@ -106,6 +106,11 @@ class Accounts:
         self._flow = self._flow.after(fill)
         self._moved_ns = max(self._moved_ns, parse_ns(fill.ts_event))
 
+    @property
+    def is_doubting(self) -> bool:
+        """Tell whether something differs that may still be the venue's lag."""
+        return any(not self._has_lasted(name) for name in tuple(self._since_ns))
+
     def doubts(self, answer: Answer) -> bool:
         """Tell whether something has differed for longer than the venue's lag.
 

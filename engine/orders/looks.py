@@ -1,15 +1,22 @@
-"""Say why and how often we look at the venue, and what one look found."""
+"""Say why, with what and how often we look at the venue, and what one look found."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.ports import Clock
+from domain.account import Position
+from domain.orders import Fill, Order
+from domain.ports import Broker, Clock, Journal
 from domain.records import Record
 from engine.clock import LiveClock, woken_within
-from engine.orders.ownership import Finding
+from engine.orders.accounts import Mark
+from engine.orders.book import OrderBook
+from engine.orders.delivery.points import Point, nowhere
+from engine.orders.ownership import Finding, Ownership
 
 _MINUTE_S = 60.0
 
@@ -64,6 +71,30 @@ class ReconcilerConfig(Record, frozen=True):
     looks_per_minute: int = 12
     missing_s: float = 30.0
     halt_after_s: float = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReconcilerSeams:
+    """What the reconciler asks, corrects and tells."""
+
+    broker: Broker
+    book: OrderBook
+    journal: Journal
+    ownership: Ownership
+    clock: Clock
+    recall: Callable[[str], Awaitable[Order | None]]
+    """Read an order of ours from the journal by client order id."""
+    adopted: Callable[[Position, str], None]
+    """Hear of a position taken over, with the journaled origin it is now named after."""
+    alert: Callable[[str, str, str], None]
+    """Hear (code, message, symbol)."""
+    halt: Callable[[str, str], None] = lambda _code, _line: None
+    """Hear (code, line) of a difference that stays: trading is to be halted for it."""
+    mark: Mark | None = None
+    """What venue and journal last agreed upon before this process."""
+    since: Sequence[Fill] = ()
+    """Our journaled fills since that mark."""
+    at: Callable[[Point], None] = nowhere
 
 
 class Pace:

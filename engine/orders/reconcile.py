@@ -7,8 +7,7 @@ on a timer. A question that fails proves nothing: it is never read as flat.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Iterable, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
@@ -27,25 +26,24 @@ from domain.orders import (
     Purpose,
     is_absent,
 )
-from domain.ports import Broker, Clock, Entry, EntryKind, Journal, LinkDown, LinkUp
+from domain.ports import Entry, EntryKind, LinkDown, LinkUp
 from domain.records import NS_PER_S, format_ns, plain
 from engine.orders.accounts import (
     Accounts,
     Answer,
-    Mark,
     answer_of,
 )
-from engine.orders.book import OrderBook
 from engine.orders.delivery.missing import Missing
-from engine.orders.delivery.points import Point, nowhere
+from engine.orders.delivery.points import Point
 from engine.orders.delivery.takeover import Takeover
 from engine.orders.looks import (
     Pace,
     ReconcilerConfig,
+    ReconcilerSeams,
     Reconciliation,
     Trigger,
 )
-from engine.orders.ownership import Finding, Ownership, adoption_of
+from engine.orders.ownership import Finding, adoption_of
 from engine.orders.verdicts import Verdicts
 
 T = TypeVar("T")
@@ -53,30 +51,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 _OPEN_QUESTIONS = frozenset({OrderState.SUBMITTING, OrderState.UNKNOWN})
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReconcilerSeams:
-    """What the reconciler asks, corrects and tells."""
-
-    broker: Broker
-    book: OrderBook
-    journal: Journal
-    ownership: Ownership
-    clock: Clock
-    recall: Callable[[str], Awaitable[Order | None]]
-    """Read an order of ours from the journal by client order id."""
-    adopted: Callable[[Position, str], None]
-    """Hear of a position taken over, with the journaled origin it is now named after."""
-    alert: Callable[[str, str, str], None]
-    """Hear (code, message, symbol)."""
-    halt: Callable[[str, str], None] = lambda _code, _line: None
-    """Hear (code, line) of a difference that stays: trading is to be halted for it."""
-    mark: Mark | None = None
-    """What venue and journal last agreed upon before this process."""
-    since: Sequence[Fill] = ()
-    """Our journaled fills since that mark."""
-    at: Callable[[Point], None] = nowhere
+_EXAMINATIONS, _EXAMINE_S = 6, 2.5
 
 
 class Reconciler:
@@ -116,7 +91,7 @@ class Reconciler:
             mark=seams.mark,
         )
         self._unjudged: list[Difference] = []
-        self._unanswered: BrokerError | None = None
+        self.unanswered: BrokerError | None = None
         self.is_link_up = False
         self.last: Reconciliation | None = None
         self.last_clean_ns: int | None = None
@@ -173,7 +148,7 @@ class Reconciler:
         Positions are asked for before orders: whatever moved them is then told by the orders.
         """
         async with self._lock:
-            absent, self._unanswered = self._absent_entries(), None
+            absent, self.unanswered = self._absent_entries(), None
             if trigger is Trigger.START:
                 await self._ask_open_questions()
             asked_ns = self._seams.clock.now_ns()
@@ -185,6 +160,15 @@ class Reconciler:
                 findings = await self._orders.take(reports, before)
             findings = await self._correct(asked_ns, account, positions, findings)
             return await self._conclude(trigger, findings, absent)
+
+    async def examine(self) -> Reconciliation:
+        """Look for a person: again and again until nothing is left that may be the venue's lag."""
+        for _ in range(_EXAMINATIONS):
+            result = await self.reconcile(Trigger.OPERATOR)
+            if not result.is_conclusive or not self.accounts.is_doubting:
+                break
+            await self._seams.clock.sleep(_EXAMINE_S)
+        return result
 
     async def repair(self, actor: str) -> Reconciliation:
         """Accept the venue's word where it and the journal differ, by a person's; never trade.
@@ -216,7 +200,7 @@ class Reconciler:
             self._book.ledger.accept(account, positions, asked_ns)
             self.accounts.accept(answer)
             self._seams.ownership.accept()
-        return await self.reconcile(Trigger.OPERATOR)
+        return await self.examine()
 
     async def _ask_open_questions(self) -> None:
         """Ask for orders of unknown outcome before the positions that they may have moved."""
@@ -259,7 +243,7 @@ class Reconciler:
         try:
             return await question
         except BrokerError as error:
-            self._unanswered = error
+            self.unanswered = error
             return None
 
     async def _next(self, result: Reconciliation) -> Trigger:
@@ -353,7 +337,7 @@ class Reconciler:
             differences=tuple(findings or ()),
         )
         self.last = result
-        self._verdicts.answered(self._unanswered or self._missing.unanswered)
+        self._verdicts.answered(self.unanswered or self._missing.unanswered)
         reducing = sorted(self._seams.ownership.reducing)
         await self._verdicts.tell(result, mark=self.accounts.mark, reducing=reducing)
         return result

@@ -50,6 +50,7 @@ from engine.control import (
     Status,
     TicketView,
 )
+from engine.orders.looks import Reconciliation
 from journal.database import JournalConfig
 from journal.reads.approvals import Asked
 from journal.reads.reader import Reader
@@ -101,6 +102,10 @@ class Engine:
     ) -> Sequence[Order]:
         self._take("cancel_all", actor=actor, reason=reason, protective=protective)
         return self.orders
+
+    async def reconcile(self, *, actor: str, repair: bool = False) -> Reconciliation:
+        self._take("reconcile", actor=actor, repair=repair)
+        return msgspec.convert(examples.RECONCILIATION, Reconciliation)
 
     async def decide(self, symbol: str, *, actor: str) -> TicketView:
         self._take("decide", actor=actor, symbol=symbol)

@@ -297,12 +297,12 @@ async def test_an_approval_that_cannot_be_closed_says_why(desk, refusal, status,
 
 
 async def test_report_adds_up_with_positions_at_their_marks(desk) -> None:
-    """Half a coin at 100 stands at 110; a dime of fees and a quarter of model cost go off."""
+    """Half a coin at 100, less a dime's worth of it for the fee, stands at 110."""
     await desk.journal.append(desk.decision("d1", outcome=Outcome.ORDERED), *desk.order_story("d1"))
     report = (await desk.http.get("/report")).json()
     assert (report["decisions"], report["by_outcome"]) == (1, {"ordered": 1})
-    assert Decimal(report["unrealized"]) == 5
-    assert Decimal(report["net_usd"]) == Decimal(5) - Decimal("0.1") - Decimal("0.25")
+    assert Decimal(report["unrealized"]) == Decimal("4.99")
+    assert Decimal(report["net_usd"]) == Decimal("4.99") - Decimal("0.1") - Decimal("0.25")
     later = (await desk.http.get("/report?since=2100-01-01T00:00:00Z")).json()
     assert (later["decisions"], later["since"]) == (0, "2100-01-01T00:00:00.000000000Z")
 

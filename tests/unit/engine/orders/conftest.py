@@ -33,13 +33,9 @@ from engine.orders.book import OrderBook
 from engine.orders.delivery.lookup import LookupConfig
 from engine.orders.delivery.seams import GatewayConfig, GatewaySeams
 from engine.orders.gateway import Gateway
+from engine.orders.looks import ReconcilerConfig, ReconcilerSeams, Trigger
 from engine.orders.ownership import Ownership, OwnershipConfig
-from engine.orders.reconcile import (
-    Reconciler,
-    ReconcilerConfig,
-    ReconcilerSeams,
-    Trigger,
-)
+from engine.orders.reconcile import Reconciler
 from exchange.clock import VenueClock
 from exchange.faults import Answer, Faults
 from exchange.matching.knobs import Knobs

@@ -7,7 +7,7 @@ import pytest
 
 from domain.orders import Leg, OrderState, OrderType, TimeInForce, client_order_id
 from domain.ports import EntryKind
-from engine.orders.reconcile import Trigger
+from engine.orders.looks import Trigger
 
 ORDERS = "/v2/orders"
 POSITIONS = "/v2/positions"
