@@ -120,6 +120,42 @@ function decisionRow(made) {
   return row;
 }
 
+function left(seconds) {
+  const whole = Math.max(0, Math.ceil(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+/** Offer an order that waits: what it is, why, how long, and the two words that close it. */
+function approvalRow(asked) {
+  const order = asked.request;
+  const story = element("button", { class: "small" }, "Story");
+  story.addEventListener("click", () => showStory(asked.decision_id));
+  const words = ["approve", "reject"].map((word) => {
+    const button = element("button", { class: word === "reject" ? "small danger" : "small" }, word[0].toUpperCase() + word.slice(1));
+    button.addEventListener("click", () => close(asked, word));
+    return button;
+  });
+  const until = Date.now() + asked.seconds_left * 1000;
+  return element("tr", {}, cell(element("b", {}, asked.symbol)),
+    cell(`${order.side} ${price(order.quantity)} at ${price(order.limit_price)}`),
+    number(price(order.stop_loss)), number(price(order.take_profit)), cell(element("small", {}, asked.directive?.thesis ?? "")),
+    element("td", { class: "n", "data-until": until }, left(asked.seconds_left)), cell(...words, story));
+}
+
+async function close(asked, word) {
+  const title = word === "approve" ? "Approve" : "Reject";
+  const text = word === "approve" ? "The limits check the order again, on fresh prices, before it is sent." : "The order is not sent.";
+  const reason = await sure(title, `${asked.symbol}: ${asked.request.side} ${price(asked.request.quantity)} at ${price(asked.request.limit_price)}. ${text}`);
+  if (reason === null) return;
+  try {
+    const closed = await ask("POST", `/approvals/${encodeURIComponent(asked.decision_id)}/${word}`, { reason });
+    note(closed.denied_code ? "warn" : "good", new Date().toISOString(), word, closed.message);
+  } catch (problem) {
+    note("bad", new Date().toISOString(), word, `${problem.detail ?? problem} ${problem.remedy ?? ""}`);
+  }
+  await refresh();
+}
+
 function said(title, answer) {
   if (!answer) return [];
   const rest = Object.entries(answer).filter(([key, value]) => !["thesis", "reason"].includes(key) && value !== null);
@@ -241,13 +277,22 @@ function hear(kind, data) {
   if (kind !== "bar_closed") due ??= setTimeout(() => { due = null; refresh(); }, 250);
 }
 
+function countDown() {
+  for (const shown of document.querySelectorAll("[data-until]")) {
+    shown.textContent = left((shown.dataset.until - Date.now()) / 1000);
+  }
+}
+
 /** Show everything as of now; return the number of the newest decision, or null. */
 async function refresh() {
   try {
-    const [now, held, ordered, decided] = await Promise.all([
+    const [now, held, ordered, decided, asked] = await Promise.all([
       ask("GET", "/status"), ask("GET", "/positions"), ask("GET", `/orders?limit=${SHOWN}`), ask("GET", `/decisions?limit=${SHOWN}`),
+      ask("GET", "/approvals"),
     ]);
     showStatus(now);
+    at("asked").hidden = asked.items.length === 0;
+    at("approvals").replaceChildren(...asked.items.map(approvalRow));
     fill("positions", held.items.map(positionRow), 7, "Flat.");
     fill("orders", ordered.items.map(orderRow), 5, "No orders yet.");
     fill("decisions", decided.items.map(decisionRow), 6, "No decisions yet.");
@@ -264,4 +309,5 @@ for (const button of document.querySelectorAll("[data-control]")) {
 }
 const newest = await refresh();
 setInterval(refresh, 5000);
+setInterval(countDown, 1000);
 listen(hear, (isUp) => { at("link").textContent = isUp ? "live" : "reconnecting…"; }, newest === null ? null : Math.max(0, newest - REPLAYED));
