@@ -16,7 +16,7 @@ from domain.market import AssetClass, Instrument, Quote
 from domain.orders import Leg, OrderRequest, Side
 from domain.pricing import floor_quantity, round_price, to_price
 from domain.records import NS_PER_S, Record, format_ns, parse_ns
-from engine.orders.protection.rules import Distance, ExitRules
+from engine.orders.protection.rules import Distance, ExitRules, Unit
 
 ADOPTED_STOP = Decimal("0.05")
 """How far the stop of an adopted position lies: nobody has told us where its owner was wrong."""
@@ -28,8 +28,8 @@ _SPLIT_RATIO = Decimal("0.05")
 class Plan(Record, frozen=True):
     """What closes a position: a stop, perhaps a target, and the origin both are named after.
 
-    `trail` is how far (in dollars) the stop follows the best price, `closes_at` (RFC 3339) when the
-    position has been held long enough.
+    The stop follows the best price at a distance of `trail` dollars, or of `trail_fraction` of that
+    price. `closes_at` (RFC 3339) is when the position has been held long enough.
     """
 
     origin: str
@@ -40,7 +40,12 @@ class Plan(Record, frozen=True):
     target: Decimal | None
     opened_at: str
     trail: Decimal | None = None
+    trail_fraction: Decimal | None = None
     closes_at: str | None = None
+
+    def trail_at(self, price: Decimal) -> Decimal | None:
+        """Return how far behind a best price the stop stands, in dollars; none to stay."""
+        return self.trail if self.trail_fraction is None else price * self.trail_fraction
 
 
 class Opening(Record, frozen=True):
@@ -77,7 +82,8 @@ def under_rules(
     plan: Plan, rules: ExitRules, instrument: Instrument, *, price: Decimal, atr: Decimal | None
 ) -> Plan:
     """Bring a plan under a person's rules: of two stops, and of two targets, the nearer counts."""
-    trail = _dollars(rules.trailing_stop, price, atr)
+    trailing = rules.trailing_stop
+    trail = _dollars(trailing, price, atr)
     for distance in (_dollars(rules.stop_loss, price, atr), trail):
         if distance is not None:
             plan = tightened(plan, _behind(price, plan.side, distance, instrument))
@@ -89,7 +95,14 @@ def under_rules(
     closes_at = None
     if rules.max_holding_s is not None and plan.opened_at:
         closes_at = format_ns(parse_ns(plan.opened_at) + int(rules.max_holding_s * NS_PER_S))
-    return msgspec.structs.replace(plan, target=target, trail=trail, closes_at=closes_at)
+    is_fraction = trailing is not None and trailing.unit is Unit.PERCENT
+    return msgspec.structs.replace(
+        plan,
+        target=target,
+        trail=None if is_fraction else trail,
+        trail_fraction=trailing.value / 100 if is_fraction and trailing else None,
+        closes_at=closes_at,
+    )
 
 
 def tightened(plan: Plan, stop: Decimal) -> Plan:
@@ -104,19 +117,24 @@ def trailed(plan: Plan, quote: Quote, instrument: Instrument, *, step: Decimal) 
     It moves only by `step` (a fraction of the distance) or more: each move costs a moment without
     a stop at the venue.
     """
-    if plan.trail is None or not 0 < quote.bid <= quote.ask:
+    if not 0 < quote.bid <= quote.ask:
         return plan
     price = to_price(quote.bid if plan.side is Side.BUY else quote.ask, instrument)
-    stop = _behind(price, plan.side, plan.trail, instrument)
+    distance = plan.trail_at(price)
+    if distance is None:
+        return plan
+    stop = _behind(price, plan.side, distance, instrument)
     moved = (stop - plan.stop) * plan.side.sign
-    return tightened(plan, stop) if moved >= plan.trail * step else plan
+    return tightened(plan, stop) if moved >= distance * step else plan
 
 
 def trails_at(plan: Plan, *, step: Decimal) -> Decimal | None:
     """Return the price at which the trailing stop moves next."""
-    if plan.trail is None:
-        return None
-    return plan.stop + plan.side.sign * plan.trail * (1 + step)
+    sign = plan.side.sign
+    if plan.trail_fraction is not None:
+        left = 1 - sign * plan.trail_fraction * (1 + step)
+        return plan.stop / left if left > 0 else None
+    return None if plan.trail is None else plan.stop + sign * plan.trail * (1 + step)
 
 
 def rescaled(plan: Plan, before: Position, after: Position, instrument: Instrument) -> Plan | None:

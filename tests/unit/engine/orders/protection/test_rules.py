@@ -45,7 +45,8 @@ def test_a_distance_without_sense_is_refused(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("45m", 2700), ("4h", 14400), ("2d", 172_800), ("3600", 3600)]
+    ("text", "seconds"),
+    [("90s", 90), ("45m", 2700), ("4h", 14400), ("2d", 172_800), ("3600", 3600)],
 )
 def test_a_time_may_carry_its_unit(text, seconds):
     """A plain number is seconds, as in every other setting."""
