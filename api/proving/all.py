@@ -5,8 +5,9 @@ from __future__ import annotations
 from api.proving.campaign import Campaign
 from api.proving.fuzz.campaign import FuzzCampaign
 from api.proving.kill.campaign import KillCampaign
+from api.proving.restart.campaign import RestartCampaign
 
 
 def campaigns() -> tuple[Campaign, ...]:
     """Return every campaign."""
-    return (KillCampaign(), FuzzCampaign())
+    return (KillCampaign(), FuzzCampaign(), RestartCampaign())

@@ -8,18 +8,17 @@ own record (`oracle`).
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import random
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from api.proving.campaign import Bar, Result, Scale, Table, Tell
+from api.proving.child import Arm, Child, Up
 from api.proving.house import House, ScriptedModel, open_house, serving, until
 from api.proving.kill.oracle import (
     Span,
@@ -30,7 +29,6 @@ from api.proving.kill.oracle import (
     over_sold,
     while_up,
 )
-from api.proving.kill.victim import Arm, Up, live
 from engine.orders.delivery.points import Point
 from exchange.config import SymbolConfig, seeded_crypto, seeded_stock
 from journal.database import JournalConfig
@@ -49,8 +47,6 @@ STEP = {
 }
 LATEST_NTH = 4
 LATER_S = 0.05
-STRIKE_S = 60.0
-START_S = 60.0
 AGREE_S = 40.0
 RUNNING_S, RESTARTED_S = 1.0, 5.0
 LOOKS = {"has_surprises": False, "volatility_bps": 6.0, "prints_per_s": 4.0, "quotes_per_s": 4.0}
@@ -71,6 +67,8 @@ _SETTINGS = {
     "UNKNOWN_WINDOW_S": 1,
     "ENTRY_TTL_S": 2,
     "WARMUP_MIN_COUNT": 30,
+    "MAX_CONSECUTIVE_LOSSES": 0,
+    "MAX_ONE_WAY_FILLS": 0,
     "LOG_LEVEL": "info",
 }
 
@@ -168,9 +166,9 @@ class _Block:
             ):
                 model.held = house.held
                 points = self._points(rounds)
-                victim: _Victim | None = None
+                victim: Child | None = None
                 try:
-                    victim, _ = await _Victim.start(house)
+                    victim, _ = await self._start(house)
                     for number, point in enumerate(points):
                         victim = await self._round(house, model, victim, number, point)
                         finished()
@@ -180,6 +178,10 @@ class _Block:
                 self._expose(house)
                 self._tally.orders += len(house.orders())
 
+    async def _start(self, house: House) -> tuple[Child, Up]:
+        log = house.journal.with_name("bot.log")
+        return await Child.start(house.settings(**_SETTINGS), log)
+
     def _points(self, rounds: int) -> list[Point]:
         """Draw the points so that each comes as often as any other, in a drawn order."""
         points = [point for _ in range(rounds // len(STEP) + 1) for point in STEP][:rounds]
@@ -187,8 +189,8 @@ class _Block:
         return points
 
     async def _round(
-        self, house: House, model: Trader, victim: _Victim, number: int, point: Point
-    ) -> _Victim:
+        self, house: House, model: Trader, victim: Child, number: int, point: Point
+    ) -> Child:
         where = f"{self._name} round {number} at {point}"
         is_held = self._rng.random() < 0.5  # noqa: PLR2004 - every other round
         armed = Arm(point=point, nth=self._rng.randint(1, LATEST_NTH), is_held=is_held)
@@ -202,7 +204,7 @@ class _Block:
         await victim.kill()
         self._tally.steps[point] += 1
         began = time.monotonic()
-        victim, up = await _Victim.start(house)
+        victim, up = await self._start(house)
         self._tally.starts_s.append(time.monotonic() - began)
         self._downs.append((killed_ns, house.exchange.venue.clock.now_ns()))
         await self._judge(house, where, up)
@@ -236,58 +238,6 @@ class _Block:
                     f"{exposure.symbol} bare for {running_s:.2f} s, {restarted_s:.2f} s restarted"
                 )
                 tally.blame("bare", self._name, [line])
-
-
-class _Victim:
-    """The killer's end of one bot."""
-
-    _context = multiprocessing.get_context("forkserver")
-
-    def __init__(self, process: Any, pipe: Connection) -> None:
-        self._process = process
-        self._pipe = pipe
-
-    @classmethod
-    async def start(cls, house: House) -> tuple[_Victim, Up]:
-        """Start a bot and wait until it trades."""
-        cls._context.set_forkserver_preload(["api.proving.kill.victim"])
-        ours, theirs = cls._context.Pipe()
-        log = house.journal.with_name("bot.log")
-        process = cls._context.Process(
-            target=live, args=(house.settings(**_SETTINGS), theirs, log), daemon=True
-        )
-        await asyncio.to_thread(process.start)
-        theirs.close()
-        victim = cls(process, ours)
-        try:
-            return victim, await victim._hear(START_S, "the bot is up")
-        except EOFError:
-            tail = log.read_text(errors="replace")[-2000:]
-            raise AssertionError(f"the bot did not come up: {tail}") from None
-
-    def arm(self, armed: Arm) -> None:
-        """Draw the point."""
-        self._pipe.send(armed)
-
-    async def struck(self) -> Point:
-        """Wait until the bot stands at the point."""
-        point: Point = await self._hear(STRIKE_S, "the bot comes to the point")
-        return point
-
-    async def kill(self) -> None:
-        """`kill -9`, and see it gone."""
-        self._process.kill()
-        await self.end()
-
-    async def end(self) -> None:
-        """Let the bot go: without the killer it ends by itself."""
-        self._pipe.close()
-        await asyncio.to_thread(self._process.join, START_S)
-        self._process.close()
-
-    async def _hear(self, deadline_s: float, what: str) -> Any:
-        await until(self._pipe.poll, deadline_s, what=what)
-        return self._pipe.recv()
 
 
 async def _in_time(ask: Callable[[], Any], deadline_s: float) -> list[str]:

@@ -1,0 +1,1 @@
+"""Strike a real bot with every fault at every step of an order's life."""

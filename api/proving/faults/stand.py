@@ -1,0 +1,151 @@
+"""Stand a real bot before a real exchange, drive one order's life to a step, and tidy up after."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from decimal import Decimal
+from pathlib import Path
+
+from api.assembly import Process
+from api.proving.faults.cells import Cell, Road, faults_of
+from api.proving.faults.steps import Step, SteppedPlan
+from api.proving.house import House, ScriptedModel, open_house, until
+from domain.errors import AutoHedgeError
+from domain.limits import TradingState
+from exchange.config import SymbolConfig, seeded_crypto, seeded_stock
+from exchange.matching.knobs import Knobs
+
+STEP_S = 6.0
+TIDY_S = 20.0
+_LOOKS = {
+    "has_surprises": False,
+    "volatility_bps": 3.0,
+    "spread_bps": 1.0,
+    "prints_per_s": 5.0,
+    "quotes_per_s": 8.0,
+}
+_PASSIVE = {"style": "passive", "limit_offset_bps": -40.0}
+_MARKETABLE = {"style": "marketable", "limit_offset_bps": 5.0}
+_EXITING = (Step.STOP_CANCELING, Step.EXIT_POSTED, Step.EXIT_FILLED)
+_ACTOR = "prover"
+MAX_ORDER_USD = 1_000
+_SETTINGS = {
+    "MAX_ORDER_AMOUNT": MAX_ORDER_USD,
+    "BAR_INTERVAL_S": 60,
+    "WARMUP_MIN_COUNT": 20,
+    "UNKNOWN_WINDOW_S": 1,
+    "ENTRY_TTL_S": 1,
+    "STOP_DEFAULT_ATR": 20,
+    "MAX_ONE_WAY_FILLS": 10_000,
+    "MAX_CONSECUTIVE_LOSSES": 10_000,
+    "MAX_CONSECUTIVE_DENIALS": 10_000,
+    "MAX_CONSECUTIVE_REJECTIONS": 10_000,
+    "MAX_LINK_LOSSES": 10_000,
+    "MAX_ORDERS_PER_MINUTE": 180,
+    "LLM_MAX_USD_PER_DAY": 10_000,
+}
+
+
+class Stand:
+    """One exchange and one bot, used for one cell after the other."""
+
+    def __init__(self, house: House, process: Process, plan: SteppedPlan) -> None:
+        self.house = house
+        self.process = process
+        self.plan = plan
+
+    async def drive(self, cell: Cell) -> None:
+        """Lead an order to the step, with the fault armed there.
+
+        Raises `AssertionError` when the step never comes.
+        """
+        model, symbol = self.house.model, cell.road.value
+        is_resting = cell.step is Step.WORKING
+        model.answers["execution_plan"] = _PASSIVE if is_resting else _MARKETABLE
+        faults = faults_of(cell.kind)
+        if cell.step in _EXITING:
+            await self._decide(symbol, "buy")
+            await until(lambda: self.is_protected(symbol), STEP_S, what="a position to exit")
+            self.plan.wait_for(cell.step, faults)
+            await self._decide(symbol, "sell")
+        else:
+            self.plan.wait_for(cell.step, faults)
+            await self._decide(symbol, "buy")
+        async with asyncio.timeout(STEP_S):
+            await self.plan.reached.wait()
+
+    async def tidy(self) -> None:
+        """Clear the faults and bring the bot back to trading flat, as a person would.
+
+        Raises `AssertionError` when it does not come back.
+        """
+        self.plan.clear()
+        self.house.model.wants.clear()
+        await until(self._tidied, TIDY_S, what="the bot trades again, flat")
+
+    def is_protected(self, symbol: str) -> bool:
+        """Tell whether the venue holds the position and a stop for it."""
+        return self.house.held(symbol) > 0 and self.house.resting_stop(symbol) is not None
+
+    @property
+    def is_flat(self) -> bool:
+        """Tell whether the venue neither holds nor works anything."""
+        return not self.house.exchange.venue.positions() and not self.house.orders("open")
+
+    async def _decide(self, symbol: str, wanted: str) -> None:
+        self.house.model.wants[symbol] = wanted
+        await self.process.bot.decide(symbol, actor=_ACTOR)
+
+    async def _tidied(self) -> bool:
+        bot = self.process.bot
+        status = bot.status()
+        if not self.is_flat or bot.positions() or bot.working_orders():
+            with suppress(AutoHedgeError):
+                await bot.flatten(actor=_ACTOR, reason="the next cell")
+            await asyncio.sleep(0.1)
+            return False
+        if any(symbol.is_reducing for symbol in status.symbols):
+            await bot.resume(actor=_ACTOR, code="MANUAL_TRADE")
+        if status.trading is not TradingState.ACTIVE:
+            with suppress(AutoHedgeError):
+                await bot.resume(actor=_ACTOR, code=status.trading_code or "")
+            return False
+        is_seeing = all(symbol.is_warm and not symbol.is_stale for symbol in status.symbols)
+        is_up = status.is_feed_up and status.is_order_stream_up and status.is_reconciled
+        return is_seeing and is_up
+
+
+@asynccontextmanager
+async def standing(
+    model: ScriptedModel, folder: Path, *, seed: int, is_partial: bool
+) -> AsyncIterator[Stand]:
+    """Put a stand up; with `is_partial` a marketable order fills in parts."""
+    plan = SteppedPlan(seed=seed)
+    knobs = Knobs(
+        partial_rate=1.0 if is_partial else 0.0,
+        requests_per_minute=100_000,
+        cash=Decimal(1_000_000),
+    )
+    async with (
+        open_house(
+            *_market(),
+            model=model,
+            folder=folder,
+            faults=plan,
+            knobs=knobs,
+            seed=seed,
+            history_minutes=60,
+        ) as house,
+        house.bot(**_SETTINGS) as process,
+    ):
+        yield Stand(house, process, plan)
+
+
+def _market() -> tuple[SymbolConfig, ...]:
+    return (
+        seeded_stock(Road.WHOLE, 228.0, **_LOOKS),
+        seeded_stock(Road.FRACTION, 8900.0, **_LOOKS),
+        seeded_crypto(Road.PAIR, 86e3, **_LOOKS),
+    )
