@@ -137,8 +137,8 @@ async def _cancel(bench: _Bench, order: HaltOrder) -> Halted:
             fault = await _why_silent(bench.broker)
     sweep = bot.status().last_sweep
     assert sweep is not None
-    orders = {each.client_order_id: each for each in sweep.orders} | touched
-    return Halted(orders=tuple(orders.values()), answered_in_s=sweep.answered_in_s, fault=fault)
+    orders = (touched.get(each.client_order_id, each) for each in sweep.orders)
+    return Halted(orders=tuple(orders), answered_in_s=sweep.answered_in_s, fault=fault)
 
 
 async def _close(bench: _Bench, order: HaltOrder, done: Halted) -> Halted:

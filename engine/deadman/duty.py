@@ -54,11 +54,12 @@ class Acted(msgspec.Struct, frozen=True, kw_only=True, tag="acted"):
         """Say it in one line."""
         if self.fault and not self.asked:
             return f"dead-man: {self.why}; the venue could not be asked: {self.fault}"
+        if not self.asked:
+            return f"dead-man: {self.why}; no entry was working"
         answered = "no answer" if self.answered_s is None else f"{self.answered_s:.3f} s"
         gone = f"still working: {', '.join(self.left)}" if self.left else "none works any more"
-        names = f" ({', '.join(self.asked)})" if self.asked else ""
         return (
-            f"dead-man: {self.why}; cancelled {len(self.asked)} entries{names}, "
+            f"dead-man: {self.why}; cancelled {len(self.asked)} entries ({', '.join(self.asked)}), "
             f"last cancel answered after {answered}, {gone}"
         )
 

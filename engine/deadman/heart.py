@@ -114,7 +114,6 @@ class Heart:
         match told:
             case Ready(venue=""):
                 self.ready = told
-                log.info("deadman_watches", pid=told.pid, memory_mb=told.memory_mb)
             case Ready(venue=fault):
                 self.ready = told
                 self._tell("DEADMAN_CANNOT_ACT", f"The dead-man cannot reach the venue: {fault}")
