@@ -12,7 +12,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 
-NAMES = ("ingest", "decision", "limiter", "backpressure", "memory", "journal")
+NAMES = ("ingest", "decision", "limiter", "backpressure", "memory", "journal", "killswitch")
 LIMIT_S = 300.0
 
 
