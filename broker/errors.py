@@ -29,6 +29,10 @@ DUPLICATE_ID = "client_order_id must be unique"
 KEY_REMEDY = (
     "Check APCA_API_KEY_ID and APCA_API_SECRET_KEY, and that paper keys meet the paper host."
 )
+REACH_REMEDY = "Check network, proxy and APCA_API_BASE_URL; `autohedge doctor` looks at them."
+RATE_REMEDY = "End other programs on this account, or lower APCA_REQUESTS_PER_MINUTE."
+ROOM_REMEDY = "Trade fewer symbols, or raise APCA_REQUESTS_PER_MINUTE if the account allows more."
+CLOSED_REMEDY = "The process is ending; nothing left."
 MAX_REASON = 300
 DEFAULT_PAUSE_S = 5.0
 MAX_PAUSE_S = 60.0
@@ -76,7 +80,10 @@ def of_answer(ask: Ask, status: int, text: str, headers: Mapping[str, str]) -> B
     message = message_of(text)
     shown = message or f"HTTP {status} without a readable message"
     if status == _TOO_MANY:
-        return RateLimited("The venue's request rate is exceeded.", retry_after_s=pause_s(headers))
+        wait_s = pause_s(headers)
+        return RateLimited(
+            "The venue's request rate is exceeded.", retry_after_s=wait_s, remedy=RATE_REMEDY
+        )
     if status == _UNAUTHORIZED or (status == _FORBIDDEN and _is_about_keys(text)):
         return BrokerRefused(
             f"The venue refuses our key: {shown}", status=status, remedy=KEY_REMEDY
@@ -91,7 +98,7 @@ def of_answer(ask: Ask, status: int, text: str, headers: Mapping[str, str]) -> B
 def of_failure(ask: Ask, error: Exception) -> BrokerError:
     """Return the error that a broken connection or an unreadable answer stands for."""
     if was_not_sent(error):
-        return NotSent(f"The venue cannot be reached: {type(error).__name__}.")
+        return NotSent(f"The venue cannot be reached: {type(error).__name__}.", remedy=REACH_REMEDY)
     if ask is Ask.QUESTION:
         return BrokerRefused(f"The venue's answer was lost: {type(error).__name__}.")
     return OutcomeUnknown(

@@ -17,7 +17,7 @@ from alpaca.trading.client import TradingClient
 from requests.adapters import HTTPAdapter
 
 from broker.budget import RequestBudget
-from broker.errors import Ask, of_answer, of_failure
+from broker.errors import CLOSED_REMEDY, ROOM_REMEDY, Ask, of_answer, of_failure
 from domain.errors import BrokerError, BrokerRefused, NotSent, OutcomeUnknown, RateLimited
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -84,7 +84,9 @@ class RestLine:
         except asyncio.CancelledError:
             if _is_ours_to_end():
                 raise
-            raise NotSent("The broker was closed before the request was sent.") from None
+            raise NotSent(
+                "The broker was closed before the request was sent.", remedy=CLOSED_REMEDY
+            ) from None
         except RateLimited as limited:
             self._budget.pause(limited.retry_after_s)
             raise
@@ -100,13 +102,13 @@ class RestLine:
         try:
             return pool.submit(self._perform, question)
         except RuntimeError:
-            raise NotSent("The broker is closed.") from None
+            raise NotSent("The broker is closed.", remedy=CLOSED_REMEDY) from None
 
     def _too_late(self, question: Question, running: Future[Any] | None) -> BrokerError:
         """Say what a passed deadline means: a request that never got a thread was not sent."""
         after = f"after {self._config.deadline_s:g} s"
         if running is None or running.cancel():
-            return NotSent(f"No room in our own request budget {after}.")
+            return NotSent(f"No room in our own request budget {after}.", remedy=ROOM_REMEDY)
         if question.ask is Ask.QUESTION:
             return BrokerRefused(f"The venue did not answer {after}.")
         return OutcomeUnknown(f"The venue did not answer {after} and may have acted.")

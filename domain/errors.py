@@ -141,8 +141,8 @@ class RateLimited(BrokerError):
 
     code = "BROKER_RATE_LIMITED"
 
-    def __init__(self, message: str, *, retry_after_s: float) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, retry_after_s: float, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
         self.retry_after_s = retry_after_s
 
 

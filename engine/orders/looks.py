@@ -119,6 +119,11 @@ class Pace:
         )
         self._last = news
 
+    @property
+    def pause_s(self) -> float:
+        """Return how long to wait after a look that was not clean, in wall seconds."""
+        return self._pause_s
+
     async def rest(self, woken: asyncio.Event, result: Reconciliation) -> bool:
         """Wait until it is time or somebody wakes us; returns whether the pause was a calm one."""
         config, began = self._config, self._now()

@@ -138,3 +138,13 @@ def test_a_strangers_text_becomes_one_short_printable_line():
     """Refusals are shown to people and journaled: no control characters, no walls of text."""
     assert clean("a\r\n\tb\x1b[31m\x00c") == "a b [31m c"
     assert len(clean("x" * 10_000)) == 300
+
+
+def test_whoever_cannot_reach_the_venue_is_told_what_to_do():
+    """Two lines stood without a remedy: they were the ones people saw first."""
+    away = of_failure(Ask.QUESTION, requests.ConnectTimeout())
+    fast = of_answer(Ask.QUESTION, 429, "{}", {})
+    for error in (away, fast):
+        assert error.line.startswith(str(error))
+        assert error.remedy
+        assert "\n" not in error.line

@@ -219,6 +219,7 @@ class Stand:
     published: list[tuple[str, dict[str, Any]]]
     alerts: list[tuple[str, str, str]]
     adopted: list[Any] = field(default_factory=list)
+    halts: list[tuple[str, str]] = field(default_factory=list)
     is_journal_up: bool = True
     is_journal_closed: bool = False
     trading_state: TradingState = TradingState.ACTIVE
@@ -400,6 +401,8 @@ class Stands:
         adopt: bool = False,
         recall: Any = None,
         points: Any = None,
+        mark: Any = None,
+        since: Any = (),
         **knobs: Any,
     ) -> Stand:
         """Wire everything to a venue (a new one unless given), opened and not yet following."""
@@ -445,6 +448,7 @@ class Stands:
             owned=owned,
         )
         alerts: list[tuple[str, str, str]] = []
+        halts: list[tuple[str, str]] = []
         adopted: list[Any] = []
 
         async def forget(_name: str) -> None:
@@ -460,6 +464,9 @@ class Stands:
                 recall=recall or forget,
                 adopted=lambda position, origin: adopted.append((position, origin)),
                 alert=lambda *alert: alerts.append(alert),
+                halt=lambda *halt: halts.append(halt),
+                mark=mark,
+                since=since,
             ),
             ReconcilerConfig(
                 interval_s=0.5,
@@ -496,6 +503,7 @@ class Stands:
             ),
             published=published,
             alerts=alerts,
+            halts=halts,
             adopted=adopted,
         )
         self._stack.push_async_callback(stand.close_journal)
