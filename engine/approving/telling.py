@@ -59,8 +59,9 @@ def message_of(ended: Decision, sent: Order | Denied | None) -> str:
             return "Approved, but its waiting run is gone or was altered: nothing was sent."
         return "Rejected: nothing is sent."
     if isinstance(sent, Denied):
-        found = f"{sent.value}, but the limit is {sent.limit}" if sent.limit else sent.value
-        return f"Approved, but the gate denied it with {sent.code.value}: {found}. Nothing sent."
+        found = f"{sent.value}; limit: {sent.limit}" if sent.limit else sent.value
+        code = sent.code.value
+        return f"Approved, but the gate denied it with {code} ({found}). Nothing was sent."
     request = sent.request
     what = f"{request.side.value} {request.quantity} {request.symbol} at {request.limit_price}"
     if sent.state is OrderState.REJECTED:

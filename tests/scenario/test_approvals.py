@@ -138,6 +138,10 @@ async def test_an_approved_order_goes_out_once_under_its_own_name(open_house, un
         assert (again.status_code, again.json()["code"]) == (409, "NOT_PENDING")
         assert "http:127.0.0.1 approved it at" in again.json()["detail"]
         assert len(entries(house)) == 1
+        await until(lambda: house.resting_stop(SYMBOL), what="the stop asked nobody")
+        house.model.wants[SYMBOL] = "sell"
+        await until(lambda: house.held(SYMBOL) == 0, what="the close asked nobody")
+        assert await waiting(process) == []
 
 
 async def test_a_rejected_order_never_goes_and_its_symbol_is_free_again(open_house, until):
@@ -175,37 +179,21 @@ async def test_a_decisions_age_counts_from_the_approval(open_house, until):
         assert float(checks["DECISION_STALE"].value.split()[0]) < 60
 
 
-async def test_approving_while_halted_is_a_denial_said_plainly(open_house, until):
-    """A halt keeps what waits; a yes does not raise it."""
+async def test_a_halt_keeps_what_waits_and_flatten_rejects_it(open_house, until):
+    """A yes does not raise a halt; whoever wants to be flat wants no entry proposed before."""
     async with open_house() as house, house.bot(**ASKING) as process:
-        decision = await asked_once(house, process, until)
+        first = await asked_once(house, process, until)
+        second = await asked_once(house, process, until, "BTC/USD")
         await process.bot.halt(actor="ann", reason="news")
-        result = await process.bot.approvals().approve(decision.id, actor="bob")
+        result = await process.bot.approvals().approve(first.id, actor="bob")
         assert result.denied_code == "TRADING_HALTED"
         assert result.message.startswith("Approved, but the gate denied it with TRADING_HALTED")
-        assert not house.orders()
-
-
-async def test_flatten_rejects_what_waits(open_house, until):
-    """Whoever wants to be flat wants no entry that was proposed before."""
-    async with open_house() as house, house.bot(**ASKING) as process:
-        decision = await asked_once(house, process, until)
         await process.bot.flatten(actor="ann")
         assert await waiting(process) == []
-        assert await outcome_of(process, decision) == (Outcome.REFUSED, "APPROVAL_REFUSED")
-        found = await process.bot.reader().approvals.get(decision.id)
+        assert await outcome_of(process, second) == (Outcome.REFUSED, "APPROVAL_REFUSED")
+        found = await process.bot.reader().approvals.get(second.id)
         assert (found.approval.actor, found.approval.reason) == ("ann", "flatten")
-
-
-async def test_a_close_and_an_exit_wait_for_nobody(open_house, until):
-    """The entry needs a person; what the agents close, and the stop at the venue, do not."""
-    async with open_house() as house, house.bot(**ASKING) as process:
-        decision = await asked_once(house, process, until)
-        await process.bot.approvals().approve(decision.id, actor="ann")
-        await until(lambda: house.resting_stop(SYMBOL))
-        house.model.wants[SYMBOL] = "sell"
-        await until(lambda: house.held(SYMBOL) == 0)
-        assert await waiting(process) == []
+        assert not house.orders()
 
 
 async def test_only_entries_above_the_limit_wait(open_house, until):
@@ -237,23 +225,6 @@ async def test_what_waits_outlives_a_restart_and_its_time_goes_on(open_house, un
             moved = next(check for check in gate.checks if check.code == "PRICE_MOVED")
             assert moved.value.endswith("bps"), "the window's price is known in a new process"
         assert len(entries(house)) == 1
-
-
-async def test_what_grew_old_while_we_were_down_expires_at_the_start(open_house, until):
-    """The countdown runs by the clock, not by the process."""
-    clock = Ahead()
-    async with open_house() as house:
-        async with house.bot(**ASKING) as process:
-            decision = await asked_once(house, process, until)
-        clock.ahead_ns = 301 * NS_PER_S
-        async with house.up(clock=clock, **ASKING, MAX_SKEW_S=60) as process:
-
-            async def has_expired():
-                return (await outcome_of(process, decision))[0] is Outcome.EXPIRED
-
-            await until(has_expired)
-            assert process.bot.status().approvals_pending == 0
-        assert not house.orders()
 
 
 async def journaled(house, kind):

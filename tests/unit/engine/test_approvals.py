@@ -43,9 +43,15 @@ class Unsteady:
     """A journal whose database goes away after the compare-and-set, when a test says so."""
 
     def __init__(self, journal):
-        self.close_approval = journal.close_approval
         self.is_gone = False
         self._journal = journal
+        self.was_asked = asyncio.Event()
+
+    async def close_approval(self, decision_id, status, **said):
+        self.was_asked.set()
+        if self.is_gone and status == "expired":
+            raise JournalError("The database is gone.")
+        return await self._journal.close_approval(decision_id, status, **said)
 
     async def append(self, *entries):
         if self.is_gone:
@@ -103,18 +109,32 @@ def clock():
 
 
 @pytest.fixture
-def process(tmp_path, clock):
-    """`async with process() as rig`: a process on the same files, as often as a test needs one."""
+def url(tmp_path):
+    """The journal's address; a test may parametrize it."""
+    return f"sqlite:///{tmp_path / 'journal.sqlite3'}"
+
+
+@pytest.fixture
+def process(url, tmp_path, clock):
+    """`async with process() as rig`: a process on the same stores, as often as a test needs one."""
 
     @asynccontextmanager
     async def started(analyst=None, *, has_approvals=True):
-        path = tmp_path / "journal.sqlite3"
         async with AsyncExitStack() as stack:
-            config = JournalConfig(url=f"sqlite:///{path}", trace_delay_s=0.01)
+            config = JournalConfig(
+                url=url,
+                anchor_file=tmp_path / "anchors",
+                spool_file=tmp_path / "spool",
+                trace_delay_s=0.01,
+            )
             journal = await stack.enter_async_context(SqlJournal(config, clock))
             waiting = None
             if has_approvals:
-                where = CheckpointsConfig(path=path.with_name("journal.sqlite3.waiting"))
+                is_server = url.startswith("postgresql")
+                where = CheckpointsConfig(
+                    path=None if is_server else tmp_path / "journal.sqlite3.waiting",
+                    server_url=url if is_server else None,
+                )
                 waiting = WaitingRuns(await stack.enter_async_context(open_checkpoints(where)))
             desk = Desk(analyst or Scripted(), clock, waiting=waiting)
             rig = Rig(journal, desk, clock)
@@ -177,8 +197,8 @@ async def test_a_denial_after_a_yes_is_said_plainly(rig):
     result = await rig.approvals.approve(decision.id, actor="ann")
     assert (result.denied_code, result.order) == ("TRADING_HALTED", None)
     assert result.message == (
-        "Approved, but the gate denied it with TRADING_HALTED: halted, but the limit is active or "
-        "reducing. Nothing sent."
+        "Approved, but the gate denied it with TRADING_HALTED (halted; limit: active or reducing). "
+        "Nothing was sent."
     )
 
 
@@ -241,6 +261,21 @@ async def test_orders_expire_each_at_its_time(rig):
     assert rig.sent == []
 
 
+async def test_expiry_waits_for_a_journal_that_is_away(rig):
+    """Nothing expires that is not on disk; it does as soon as it can be."""
+    decision = await rig.ask()
+    rig.unsteady.is_gone = True
+    async with expiring(rig):
+        await rig.clock.advance(TTL_S)
+        await asyncio.wait_for(rig.unsteady.was_asked.wait(), 20)
+        assert (await rig.standing(decision))[0] == "pending"
+        rig.unsteady.is_gone = False
+        await settle()
+        await rig.clock.advance(2)
+        await _until(lambda: rig.approvals.count == 0)
+    assert (await rig.standing(decision))[0] == "expired"
+
+
 async def test_a_yes_that_comes_too_late_finds_it_expired(rig):
     """Also when the clock's own part has not run yet."""
     decision = await rig.ask()
@@ -270,6 +305,28 @@ async def test_what_waits_goes_on_waiting_in_the_next_process(process, clock):
         assert rig.approvals.view(asked).seconds_left == TTL_S - 100
         await rig.approvals.approve(decision.id, actor="ann")
         assert [each.client_order_id for each in rig.sent] == [decision.request.client_order_id]
+
+
+class TestOnAServer:
+    """The same promises where journal and waiting runs share one PostgreSQL."""
+
+    @pytest.fixture
+    def url(self, postgresql_url):
+        return postgresql_url
+
+    async def test_what_waits_is_approved_by_the_next_process_once(self, process):
+        """Two ask at the same moment: one wins, and one order leaves."""
+        async with process() as rig:
+            decision = await rig.ask()
+        async with process() as rig:
+            answers = await asyncio.gather(
+                rig.approvals.approve(decision.id, actor="ann"),
+                rig.approvals.approve(decision.id, actor="bob"),
+                return_exceptions=True,
+            )
+            assert [isinstance(each, ControlRefused) for each in answers].count(True) == 1
+            assert [each.decision_id for each in rig.sent] == [decision.id]
+            assert await rig.standing(decision) == ("approved", Outcome.ORDERED, "APPROVED")
 
 
 async def test_what_grew_old_between_two_processes_expires_in_the_second(process, clock):
