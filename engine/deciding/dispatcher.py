@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import math
+import traceback
 from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import count
 
-from domain.errors import AnalystError, AnalystTimeout, InvariantBroken
+import structlog
+
+from domain.errors import AnalystError, AnalystTimeout, AutoHedgeError, InvariantBroken
 from domain.market import Bar, NewsItem
 from domain.ports import Clock
 from domain.records import NS_PER_S, Record, format_ns
 from engine.control import ControlRefused, UnknownSymbol
 from engine.deciding.limiter import Limiter, Priority, Ticket, WakeReason, fresher
+
+log = structlog.get_logger(__name__)
 
 WAKE_BAND = "wake"
 EXIT_BAND = "near_exit"
@@ -336,6 +341,9 @@ class Dispatcher:
 
     def _fail(self, ticket: Ticket, error: Exception) -> None:
         self.counts["failed"] += 1
+        if not isinstance(error, AutoHedgeError):
+            where = "".join(traceback.format_exception(error))  # no values of variables
+            log.error("run_failed", symbol=ticket.symbol, traceback=where)
         self._ports.on_failure(ticket, error)
 
     def _drop(self, ticket: Ticket, reason: DropReason) -> None:
