@@ -56,7 +56,6 @@ _BEARER = {
 _TAGS = [
     {"name": "Controls", "description": "Ask the engine to do something."},
     {"name": "Approvals", "description": "What waits for a person."},
-    {"name": "Approvals", "description": "What waits for a person."},
     {"name": "Standing", "description": "How things stand now."},
     {"name": "Records", "description": "What is on record."},
     {"name": "Watching", "description": "What happens, as it happens."},
