@@ -20,7 +20,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 MISSING = "PostgreSQL is not installed: apt-get install postgresql"
+
+_UNTIL_WE_END = '"$@" & read _; kill -INT $!; wait $!'
+"""A shell that ends the server when its input closes: also when we are killed."""
 
 _STARTING_S = 60.0
 _ENDING_S = 60.0
@@ -94,7 +99,7 @@ class Server:
         with (self._home / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *_until_we_end(),
+                    *("/bin/sh", "-c", _UNTIL_WE_END, "sh"),
                     *(
                         str(self._programs / "postgres"),
                         "-D",
@@ -109,12 +114,17 @@ class Server:
                     ),
                 ],
                 **self._as_user(),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
         self._wait_until_ready()
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether it was started and not ended since."""
+        return self._process is not None
 
     def stop(self) -> None:
         """Shut it down fast: its clients are cut off, what they committed is on disk."""
@@ -126,13 +136,21 @@ class Server:
 
     def hold(self) -> None:
         """Let it hang, with all its connections open."""
-        assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGSTOP)
+        for process in self._processes():
+            process.suspend()
 
     def release(self) -> None:
         """Let it go on."""
-        assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGCONT)
+        for process in self._processes():
+            process.resume()
+
+    def _processes(self) -> list[psutil.Process]:
+        """Return the server and its backends: each is a session of its own."""
+        main = psutil.Process(self._pid())
+        return [main, *main.children(recursive=True)]
+
+    def _pid(self) -> int:
+        return int((self._data / "postmaster.pid").read_text().split("\n", 1)[0])
 
     @property
     def _data(self) -> Path:
@@ -146,13 +164,17 @@ class Server:
 
     def _end(self, number: signal.Signals) -> None:
         process, self._process = self._process, None
-        if process is not None and process.poll() is None:
-            process.send_signal(number)
-            try:
-                process.wait(_ENDING_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        if process is None:
+            return
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            os.kill(self._pid(), number)
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            process.wait(_ENDING_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
     def _wait_until_ready(self) -> None:
         ask = [str(self._programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
@@ -170,7 +192,8 @@ def server() -> Iterator[Server]:
     programs = binaries()
     if programs is None:
         raise RuntimeError(MISSING)
-    home = Path(tempfile.mkdtemp(prefix="autohedge-postgresql-"))
+    folder = None if os.geteuid() else "/tmp"  # a folder of root's own is closed to other users
+    home = Path(tempfile.mkdtemp(prefix="autohedge-postgresql-", dir=folder))
     running = Server(programs, home)
     try:
         running.create()
@@ -191,9 +214,3 @@ def _unprivileged() -> str | None:
 
 def _group(user: str) -> int:
     return pwd.getpwnam(user).pw_gid
-
-
-def _until_we_end() -> tuple[str, ...]:
-    """Have the kernel end it with us, also when we are killed."""
-    setpriv = shutil.which("setpriv")
-    return (setpriv, "--pdeathsig", "INT", "--") if setpriv else ()

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sys
 from collections.abc import Iterator
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
 from domain.errors import JournalError
 
@@ -37,11 +44,35 @@ def readable_errors(shown: str) -> Iterator[None]:
         raise _explain(error, shown) from error
     except SQLAlchemyError as error:
         raise JournalError(f"The journal failed: {_first_line(error)} ({shown}).") from error
+    except server_errors() as error:
+        raise JournalError(
+            f"The journal's server refused us: {_first_line(error)} ({shown}).",
+            remedy="Check DATABASE_URL and that the database is running.",
+        ) from error
     except OSError as error:
         raise JournalError(
             f"The journal cannot be reached: {error.strerror or _first_line(error)} ({shown}).",
             remedy="Check DATABASE_URL and that the database is running.",
         ) from error
+
+
+def server_errors() -> tuple[type[Exception], ...]:
+    """Return what asyncpg raises while it connects, which SQLAlchemy passes on as it is.
+
+    A server that shuts down or starts up answers so. The driver is an optional extra.
+    """
+    driver = sys.modules.get("asyncpg")
+    return (driver.PostgresError, driver.InterfaceError) if driver else ()
+
+
+def connection_errors() -> tuple[type[Exception], ...]:
+    """Return everything after which a connection is not used again."""
+    return (SQLAlchemyError, OSError, *server_errors())
+
+
+_OF_DATA = (DataError, IntegrityError, ProgrammingError)
+_REFUSED = frozenset({"22", "23", "42"})
+"""SQLSTATE classes in which it is the data or the statement that is wrong, not the database."""
 
 
 def _explain(error: DBAPIError, shown: str) -> JournalError:
@@ -53,10 +84,8 @@ def _explain(error: DBAPIError, shown: str) -> JournalError:
         f"The journal failed: {_first_line(error.orig or error)} ({shown}).",
         remedy="Check that the database is running and may be written.",
     )
-    if (
-        not isinstance(error, OperationalError | InterfaceError)
-        and not error.connection_invalidated
-    ):
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    if isinstance(error, _OF_DATA) or state[:2] in _REFUSED:
         failure.code = "JOURNAL_REFUSED"
     return failure
 

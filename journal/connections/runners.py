@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from domain.errors import JournalError
 from journal.connections.engines import server_deadlines, tune_sqlite
-from journal.connections.errors import readable_errors
+from journal.connections.errors import connection_errors, readable_errors
 from journal.database import Address, JournalConfig
 
 T = TypeVar("T")
@@ -172,7 +172,7 @@ class LoopRunner:
                 connection = await self._connect()
                 async with connection.begin():
                     return await connection.run_sync(work)
-            except (SQLAlchemyError, OSError):
+            except connection_errors():
                 await self.aclose()
                 raise
 
@@ -180,7 +180,7 @@ class LoopRunner:
         """Close the connection and with it a server's lock."""
         if self._connection is not None:
             connection, self._connection = self._connection, None
-            with contextlib.suppress(SQLAlchemyError, OSError):
+            with contextlib.suppress(*connection_errors()):
                 await connection.close()
 
     def shut_down(self) -> None:
