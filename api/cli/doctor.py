@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from api.assembly.plan import Plan
 from api.redaction import of_environment
 from api.settings import Config
 from broker.alpaca import AlpacaBroker
-from domain.errors import AutoHedgeError, JournalError
+from domain.errors import AutoHedgeError, FeedError, JournalError
 from domain.ports import Clock
 from engine.clock import LiveClock
 from engine.watching.market import MarketEars
@@ -28,9 +29,12 @@ from feeds.alpaca.config import AlpacaFeedConfig, FeedNotice
 from feeds.alpaca.feed import AlpacaFeed
 from feeds.calendar import AlwaysOpenCalendar
 from feeds.store import RollingStore, StoreConfig
+from journal.reads.reader import Reader
 from journal.sql import SqlJournal
 
 _DEADLINE_S = 20.0
+_TAKEN = "FEED_CONNECTION_LIMIT"
+_TAKEN_REMEDY = "If that is your bot, all is well: it has the stream. Else stop the other program."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,15 +77,15 @@ async def _examine() -> list[Finding]:
     analyst = f"{plan.analyst.kind}: {plan.analyst.why}"
     settings = Finding(check="settings", is_well=True, found=f"{', '.join(plan.engine.symbols)}")
     clock = LiveClock()
+    skew = await _check("clock", lambda: _clock_skew(plan, clock))
     checks: dict[str, Callable[[], Awaitable[str]]] = {
         "account and keys": lambda: _account(plan, clock),
-        "clock": lambda: _clock_skew(plan, clock),
         "database": lambda: _database(plan, clock),
         **{f"feed {feed.name}": _feed_check(feed, clock) for feed in plan.feeds},
         "model": lambda: _model(plan),
     }
-    found = [await _check(name, check) for name, check in checks.items()]
-    return [settings, Finding(check="analyst", is_well=True, found=analyst), *found]
+    found = await asyncio.gather(*(_check(name, check) for name, check in checks.items()))
+    return [settings, Finding(check="analyst", is_well=True, found=analyst), skew, *found]
 
 
 def _mode(config: Config) -> str:
@@ -137,15 +141,24 @@ async def _clock_skew(plan: Plan, clock: Clock) -> str:
 
 
 async def _database(plan: Plan, clock: Clock) -> str:
-    async with SqlJournal(plan.journal, clock) as journal:
-        verdict = await journal.reader.verify_chain()
+    """Open the journal and check its chain; beside a bot that has it, read it alone."""
+    async with AsyncExitStack() as stack:
+        try:
+            journal = await stack.enter_async_context(SqlJournal(plan.journal, clock))
+            reader, beside = journal.reader, ""
+        except JournalError as error:
+            if error.code != "JOURNAL_LOCKED":
+                raise
+            reader = await stack.enter_async_context(Reader(plan.journal))
+            beside = f"; {error}"
+        verdict = await reader.verify_chain()
         if verdict.first_bad is not None:
             raise JournalError(
                 f"the chain breaks at entry {verdict.first_bad.seq}.",
                 remedy="Keep the file as it is and restore a backup: it was changed from outside.",
                 code="JOURNAL_TAMPERED",
             )
-        return f"{verdict.entries} entries, chain sound"
+        return f"{verdict.entries} entries, chain sound{beside}"
 
 
 def _feed_check(config: AlpacaFeedConfig, clock: Clock) -> Callable[[], Awaitable[str]]:
@@ -153,8 +166,12 @@ def _feed_check(config: AlpacaFeedConfig, clock: Clock) -> Callable[[], Awaitabl
         up: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
         def report(notice: FeedNotice) -> None:
-            if notice.code == "FEED_UP" and not up.done():
+            if up.done():
+                return
+            if notice.code == "FEED_UP":
                 up.set_result(notice.line)
+            elif notice.code == _TAKEN:
+                up.set_exception(FeedError(notice.line, remedy=_TAKEN_REMEDY, code=_TAKEN))
 
         store = RollingStore(
             StoreConfig(symbols=config.symbols, interval_s=config.interval_s),
