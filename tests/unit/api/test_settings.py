@@ -75,6 +75,14 @@ def test_settings_that_cannot_stand_together_are_named():
     assert "ANALYST is llm" in line_of(ANALYST="llm")
 
 
+def test_an_approval_limit_that_no_order_can_pass_is_refused():
+    """Who sets `above` wants to be asked; above the largest order nobody ever would be."""
+    line = line_of(APPROVAL="above", APPROVAL_ABOVE=100, MAX_ORDER_AMOUNT=100)
+    assert "APPROVAL_ABOVE is 100: it must lie below MAX_ORDER_AMOUNT (100" in line
+    assert "APPROVAL is 'sometimes'" in line_of(APPROVAL="sometimes")
+    assert Config.read({"APPROVAL": "above"}).settings.approval_ttl_s == 300
+
+
 def test_real_money_takes_the_exact_phrase():
     """yes, true and 1 are not the phrase."""
     assert "LIVE_TRADING is 'yes'" in line_of(LIVE_TRADING="yes")
