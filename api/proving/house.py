@@ -123,6 +123,8 @@ class ScriptedModel:
         whole, more = b"", True
         while more:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                return
             whole, more = whole + message.get("body", b""), message.get("more_body", False)
         body = json.loads(whole)
         said = {"role": "assistant", "content": self.reply(body)}
