@@ -18,7 +18,9 @@ class JournalConfig(Record, frozen=True):
     after a server's. A queue past `queue_entries` or `queue_bytes` drops traces and refuses
     appends. `trace_delay_s` is the longest a trace waits for a commit to ride with. An anchor goes
     with the entry that is `anchor_every` entries or `anchor_every_s` after the last one. Every
-    `look_every_s` the writer looks for what other processes appended or spooled.
+    `look_every_s` the writer looks for what other processes appended or spooled. Entries older
+    than `retention_days`, windows and prompts older than `retention_contents_days` go, looked for
+    every `retain_every_s`; none keeps all.
     """
 
     url: str = "sqlite:///var/autohedge.sqlite3"
@@ -36,6 +38,9 @@ class JournalConfig(Record, frozen=True):
     anchor_every: int = 1_000
     anchor_every_s: float = 60.0
     look_every_s: float = 1.0
+    retention_days: float | None = None
+    retention_contents_days: float | None = None
+    retain_every_s: float = 3600.0
 
     @property
     def spool_path(self) -> Path:

@@ -31,6 +31,7 @@ from journal.database import Address, JournalConfig
 from journal.migrate import bring_up_to_date, require_current
 from journal.projections.rows import At, project
 from journal.projections.statements import Batch, Statements, Write, statements_for
+from journal.upkeep.retention import Removed, cut, remove_some
 
 log = structlog.get_logger(__name__)
 
@@ -142,6 +143,19 @@ class Store:
     async def look(self) -> None:
         """See what other processes appended; raises `JournalError`, which finds a lost database."""
         self._take_over(await self._runner.run(partial(self._write, (), None, None)))
+
+    async def begin_removal(self, what: Removed, before_ts: int, ts: int) -> int:
+        """Say in the chain what goes, if anything is older; returns through which entry, or 0."""
+        last = await self._runner.run(partial(cut, what=what, before_ts=before_ts))
+        if last is None:
+            return 0
+        body = {"seq": last.seq, "hash": last.hash.hex(), "removed": what.value}
+        await self.commit([Request(items=(_anchor_entry(body, ts),))])
+        return last.seq
+
+    async def remove_some(self, what: Removed, through: int) -> bool:
+        """Remove one batch of what the chain says is gone; false when all of it is."""
+        return await self._runner.run(partial(remove_some, what=what, through=through))
 
     def take_others(self) -> tuple[Entry, ...]:
         """Return, once, what other processes appended since this one opened the journal."""

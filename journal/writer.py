@@ -16,13 +16,16 @@ import structlog
 
 from domain.errors import InvariantBroken, JournalError
 from domain.ports import Clock, Entry, EntryKind
-from domain.records import Record
+from domain.records import NS_PER_S, Record
 from journal.chain import seal
 from journal.database import JournalConfig
 from journal.spool import Spool
 from journal.store import Request, Store
+from journal.upkeep.retention import Removed
 
 log = structlog.get_logger(__name__)
+
+_DAY_NS = 86_400 * NS_PER_S
 
 OnChange = Callable[[JournalError | None], None]
 """Called on the event loop with why the journal went down, or none when it is back."""
@@ -78,6 +81,13 @@ class Writer:
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._look_at = 0.0
+        days = {
+            Removed.CONTENTS: config.retention_contents_days,
+            Removed.ENTRIES: config.retention_days,
+        }
+        self._retention = {what: kept for what, kept in days.items() if kept is not None}
+        self._removing = dict.fromkeys(self._retention, 0)
+        self._retain_at = 0
         self._task: asyncio.Task[None] | None = None
         self._failure: JournalError | None = _closed()
         self._is_closing = False
@@ -192,11 +202,25 @@ class Writer:
             self._tell_of_others()
             if self._spool.has_lines():
                 await self._replay_spool()
+            await self._retain()
         except JournalError as error:
             self._fail(error)
             return False
         self._look_at = asyncio.get_running_loop().time() + self._config.look_every_s
         return True
+
+    async def _retain(self) -> None:
+        """Remove one batch of what is too old; once in a while see what has become so."""
+        now = self._clock.now_ns()
+        for what, days in self._retention.items():
+            if now >= self._retain_at:
+                before = now - int(days * _DAY_NS)
+                self._removing[what] = await self._store.begin_removal(what, before, now)
+            through = self._removing[what]
+            if through and not await self._store.remove_some(what, through):
+                self._removing[what] = 0
+        if now >= self._retain_at:
+            self._retain_at = now + int(self._config.retain_every_s * NS_PER_S)
 
     def hear_others(self, listener: OnOthers) -> None:
         """Tell `listener` of what other processes append, and at once of what they did so far."""

@@ -253,7 +253,8 @@ def _equity(body: EquityBody, at: At) -> Rows:
 
 
 def _anchor(body: AnchorBody, at: At) -> Rows:
-    yield Write.ANCHOR, {"seq": body.seq, "ts": at.ts, "hash": body.hash}
+    if not body.removed:
+        yield Write.ANCHOR, {"seq": body.seq, "ts": at.ts, "hash": body.hash}
 
 
 def _nothing(_body: SessionBody | ReconciliationBody | AlertBody, _at: At) -> Rows:

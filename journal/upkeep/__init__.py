@@ -1,0 +1,1 @@
+"""Keep the journal small by setting: what is old goes, and the chain says so first."""
