@@ -41,7 +41,7 @@ from domain.risk import BINDS, AuthorizedOrder, Code, Denied, authorize, preview
 from engine.orders.book import event_of
 from engine.orders.delivery.cancels import Cancels
 from engine.orders.delivery.lookup import Lookup, Repeated
-from engine.orders.delivery.points import Point
+from engine.orders.delivery.points import NOT_SENT, Point
 from engine.orders.delivery.seams import GatewayConfig, GatewaySeams
 from engine.orders.delivery.turns import Turns
 from engine.orders.delivery.written import WriteAhead, denied_body, gate_entry
@@ -147,7 +147,7 @@ class Gateway:
         if not order.is_working or self._cancels.is_asked(name):
             return order
         if name in self._unsent:
-            return self._book.note(order, _K.REJECTED, f"withdrawn before sending: {reason}")
+            return self._book.note(order, _K.REJECTED, f"{NOT_SENT}: withdrawn, {reason}")
         if order.venue_order_id is None:
             self._unwanted[name] = reason
             return order
@@ -206,13 +206,13 @@ class Gateway:
         try:
             await self._written.write(authorized)
         except JournalError as error:
-            self._book.note(order, _K.REJECTED, Code.JOURNAL_DOWN.value)
+            self._book.note(order, _K.REJECTED, f"{NOT_SENT}: {Code.JOURNAL_DOWN}")
             denied = Denied(code=Code.JOURNAL_DOWN, value=error.line, limit="")
             self._book.publish("order_denied", denied_body(request, denied))
             return denied
         self._seams.at(Point.WRITTEN_AHEAD)
         if self._failed_check(request, BINDS[request.purpose] & _HALTED) is not None:
-            return self._book.note(order, _K.REJECTED, "halted before it was sent")
+            return self._book.note(order, _K.REJECTED, f"{NOT_SENT}: halted")
         self._book.publish("order_submitted", {"request": plain(request)})
         delay_s = await self._send(authorized, tries=1)
         if delay_s is not None:
@@ -270,7 +270,7 @@ class Gateway:
         left_ns = parse_ns(order.request.valid_until) - self._seams.clock.now_ns()
         if pause_s is not None and pause_s * NS_PER_S < left_ns:
             return pause_s
-        self._book.note(order, _K.REJECTED, f"not sent: {error}")
+        self._book.note(order, _K.REJECTED, f"{NOT_SENT}: {error}")
         return None
 
     async def _send_again(self, authorized: AuthorizedOrder, pause_s: float | None) -> None:
@@ -283,7 +283,7 @@ class Gateway:
                 return
             failed = self._failed_check(request, BINDS[request.purpose] - _HELD_BY_RESERVATION)
             if failed is not None:
-                self._book.note(order, _K.REJECTED, f"not sent: {failed}")
+                self._book.note(order, _K.REJECTED, f"{NOT_SENT}: {failed}")
                 return
             tries += 1
             pause_s = await self._send(authorized, tries=tries)

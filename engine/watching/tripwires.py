@@ -14,6 +14,7 @@ from typing import Protocol
 from domain.limits import LOWERS_TO, Code, Limits, TradingState, Trip
 from domain.orders import Fill, Leg, Order, OrderState, Purpose, is_absent
 from domain.ports import Clock
+from engine.orders.delivery.points import NOT_SENT
 from engine.watching.streaks import Losses, OneWay, Skewed, Streak, Trades
 
 Lower = Callable[[TradingState, str, str], None]
@@ -44,9 +45,6 @@ PASSING = frozenset(
     }
 )
 """Denials for how things stand; every other one is for what the order asks."""
-
-UNSENT = ("not sent", "withdrawn", Code.JOURNAL_DOWN.value)
-"""How the reasons begin for which we reject an order ourselves: the venue never saw it."""
 
 _TAKEN = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED, OrderState.FILLED})
 
@@ -203,6 +201,6 @@ def _was_rejected(before: Order | None, after: Order) -> bool:
     return (
         is_new
         and after.state is OrderState.REJECTED
-        and not after.reason.startswith(UNSENT)
+        and not after.reason.startswith(NOT_SENT)
         and not is_absent(after)
     )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+NOT_SENT = "not sent"
+"""How the reason begins of every order that we end ourselves: the venue never saw it."""
+
 
 class Point(StrEnum):
     """A step that an order has just made; a crash between two must lose and double nothing.

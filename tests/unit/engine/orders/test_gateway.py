@@ -496,7 +496,7 @@ async def test_an_order_that_waits_for_its_next_try_is_withdrawn(stand):
     order = await stand.gateway.submit(stand.resting())
     order = await stand.gateway.cancel(order, "halt")
     assert order.state is OrderState.REJECTED
-    assert order.reason.startswith("withdrawn")
+    assert order.reason.startswith("not sent: withdrawn")
     await stand.door.open()
     assert stand.posts() == []
 
@@ -766,3 +766,20 @@ async def test_every_point_of_the_way_is_passed_in_order(stands):
     async with stands.trading(points=passed.append) as stand:
         await stand.gateway.submit(stand.resting())
     assert passed == list(Point)
+
+
+async def test_an_entry_that_was_being_written_when_a_halt_came_is_not_sent(stands):
+    """A process that is stopped between the verdict and the sending may wake up halted."""
+    halts = []
+
+    def at(point):
+        if point is Point.WRITTEN_AHEAD:
+            halts[0]()
+
+    async with stands.trading(points=at) as stand:
+        halts.append(lambda: setattr(stand, "trading_state", TradingState.HALTED))
+        order = await stand.gateway.submit(stand.resting())
+        assert order.state is OrderState.REJECTED
+        assert "halted" in order.reason
+        assert stand.posts() == []
+        assert stand.ledger.reservations == {}

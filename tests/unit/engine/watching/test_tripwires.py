@@ -1,6 +1,8 @@
 """What lowers trading by itself: each row's own reason, its edge, and what does not count."""
 
+import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -31,6 +33,7 @@ from domain.orders import (
 )
 from domain.records import NS_PER_S
 from engine.clock import ManualClock
+from engine.orders import gateway
 from engine.watching.tripwires import ADVICE, PASSING, Tripwires, line_of
 
 SMALL = Limits(
@@ -266,7 +269,12 @@ def test_stops_of_two_symbols_refused_once_each_are_no_row(wired):
 
 @pytest.mark.parametrize(
     "reason",
-    ["not sent: no network", "withdrawn before sending: halt", "JOURNAL_DOWN", DECLARED_ABSENT],
+    [
+        "not sent: no network",
+        "not sent: withdrawn, halt",
+        "not sent: JOURNAL_DOWN",
+        DECLARED_ABSENT,
+    ],
 )
 def test_orders_that_never_left_are_not_rejections(wired, reason):
     """The venue has not spoken: these are faults of the way, which deny by themselves."""
@@ -484,3 +492,12 @@ def test_a_normal_hour_trips_nothing_at_the_defaults():
             wired.tell(OrderState.REJECTED, reason="no")
         wired.tell(OrderState.ACCEPTED)
     assert wired.lowered == []
+
+
+def test_every_order_that_we_end_ourselves_says_so():
+    """The reason is the only mark; a new one in the gateway once spelled it otherwise."""
+    source = Path(gateway.__file__).read_text(encoding="utf-8")
+    notes = re.findall(r"_K\.REJECTED, (.*)\)", source)
+    told = [words for words in notes if not words.startswith('f"{NOT_SENT}')]
+    assert told == ['getattr(error, "reason", "") or str(error)']
+    assert len(notes) > 1
