@@ -78,6 +78,10 @@ def run_reconcile(options: ReconcileOptions) -> None:
 
 
 async def _reconcile(options: ReconcileOptions) -> Answer:
+    if options.repair and not options.yes and (options.as_json or not sys.stdin.isatty()):
+        raise ConfigError(
+            "--repair accepts the venue's word, and nobody is here to ask.", remedy="Add --yes."
+        )
     config = Config.read()
     bot = await _running(config)
     if bot is not None:
@@ -195,14 +199,9 @@ def _unsettled(found: Sequence[Finding]) -> tuple[Finding, ...]:
 
 
 def _may_repair(options: ReconcileOptions, found: Sequence[Finding]) -> bool:
-    """Ask the person unless a script said yes; JSON is for scripts and asks nobody."""
+    """Ask the person, unless a script said yes."""
     if not options.repair or options.yes:
         return options.repair
-    if options.as_json or not sys.stdin.isatty():
-        raise ConfigError(
-            "--repair accepts the venue's word, and nobody is here to ask.",
-            remedy="Add --yes.",
-        )
     Console(stderr=True).print(table(found))
     question = "Accept the venue's word into the journal? Nothing is traded"
     return typer.confirm(question, default=False, err=True)

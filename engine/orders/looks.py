@@ -124,10 +124,15 @@ class Pace:
         """Return how long to wait after a look that was not clean, in wall seconds."""
         return self._pause_s
 
-    async def rest(self, woken: asyncio.Event, result: Reconciliation) -> bool:
-        """Wait until it is time or somebody wakes us; returns whether the pause was a calm one."""
+    async def rest(
+        self, woken: asyncio.Event, result: Reconciliation, *, is_doubting: bool = False
+    ) -> bool:
+        """Wait until it is time or somebody wakes us; returns whether the pause was a calm one.
+
+        Nothing is calm while something differs that may be the venue's lag, or may not.
+        """
         config, began = self._config, self._now()
-        is_calm = result.clean and result.is_conclusive
+        is_calm = result.clean and result.is_conclusive and not is_doubting
         if is_calm:
             await woken_within(woken, self._clock, config.interval_s)
             left_s = config.interval_wall_s - (self._now() - began)

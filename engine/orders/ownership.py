@@ -116,17 +116,21 @@ class Ownership:
         """Hold back what has vanished or turned around only just now: it was seen to come back.
 
         A position believed gone has its stops cancelled, so neither one answer is enough nor one
-        that nothing explains: `is_sound` tells whether fills of anybody's lead to a quantity. The
-        first answer is believed whole: before it we know nothing.
+        that nothing explains: `is_sound` tells whether fills of anybody's lead to a quantity. Nor
+        is one that has grown of itself: the venue would refuse the larger stop when the smaller one
+        is gone. The first answer is believed whole: before it we know nothing.
         """
         if self._is_first:
             return list(positions)
         told = {self._ledger.spelled(position.symbol): position for position in positions}
         for symbol, ours in self._ledger.positions.items():
             theirs = told[symbol].quantity if symbol in told else Decimal(0)
-            if ours.quantity * theirs > 0:
+            if not self.is_managed(symbol) or symbol in self._foreign:
                 continue
-            if self._has_lasted(symbol) and is_sound(symbol, theirs):
+            is_same_side = ours.quantity * theirs > 0
+            if is_same_side and abs(theirs) <= abs(ours.quantity):
+                continue
+            if (is_same_side or self._has_lasted(symbol)) and is_sound(symbol, theirs):
                 continue
             told[symbol] = msgspec.structs.replace(ours)
         return list(told.values())

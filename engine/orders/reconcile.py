@@ -249,7 +249,8 @@ class Reconciler:
     async def _next(self, result: Reconciliation) -> Trigger:
         """Wait for the next reason to look."""
         self._pace.looked(result)
-        is_calm = await self._pace.rest(self._woken, result)
+        is_doubting = self.accounts.is_doubting
+        is_calm = await self._pace.rest(self._woken, result, is_doubting=is_doubting)
         if not self._woken.is_set():
             return Trigger.TIMER if is_calm else Trigger.RETRY
         await self._pace.space(self._trigger)

@@ -359,3 +359,11 @@ async def test_looks_after_ended_orders_keep_within_their_share_of_the_minute():
         async with asyncio.timeout(0.2):
             await pace.space(Trigger.ORDER_ENDED)
     await pace.space(Trigger.LINK_UP)
+
+
+async def test_shares_out_of_nothing_are_not_believed(stand):
+    """A stop of their size was refused, and the smaller one gone: the position stood bare."""
+    await settled(stand)
+    told(stand, POSITIONS, two_more)
+    await watched(stand)
+    assert stand.ledger.quantity("AAPL") == 3
