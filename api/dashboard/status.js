@@ -105,9 +105,10 @@ function positionRow(held) {
 
 function orderRow({ ts, order }) {
   const asked = order.request;
-  const at_price = asked.limit_price ?? asked.stop_price;
+  const trigger = asked.stop_price ?? (asked.leg === "stop" ? asked.stop_loss : null);
+  const at_price = trigger ?? asked.limit_price;
   return element("tr", {}, cell(clock(ts)), cell(asked.symbol),
-    cell(`${asked.leg}: ${asked.side} ${price(asked.quantity)}${at_price ? ` at ${price(at_price)}` : ""}`),
+    cell(`${asked.leg}: ${asked.side} ${price(asked.quantity)}${at_price ? `${trigger ? " from" : " at"} ${price(at_price)}` : ""}`),
     number(order.average_price ? `${price(order.filled_quantity)} at ${price(order.average_price)}` : "–"), cell(badge(order.state)));
 }
 

@@ -6,6 +6,7 @@ No model, approval or slot stands in the way of an exit, and every order goes th
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 
 from domain.account import Position
 from domain.orders import Fill, Leg, Order, OrderRequest
@@ -120,7 +121,10 @@ class Exits:
         The engine does only while it runs, sees a price, and no person has taken protection down.
         """
         held = self._seams.held(symbol)
-        if covered(self._seams.working(symbol)) >= abs(held) > 0:
+        if held == 0 or not self._seams.is_managed(symbol):
+            return ProtectedBy.NONE
+        lots = sellable(held, self._seams.instrument(symbol), price=Decimal(0))
+        if covered(self._seams.working(symbol)) >= lots > 0:
             return ProtectedBy.VENUE
         is_watched = self._group is not None and not self._book.is_suspended
         if not is_watched or self._book.get(symbol) is None:
