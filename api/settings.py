@@ -201,6 +201,12 @@ class Settings(_Read):
         group="Journal and addresses",
         repr=False,
     )
+    retention_days: float | None = _of(
+        None, "Days that entries of the journal are kept; empty keeps all.", ge=1, le=36_500
+    )
+    retention_contents_days: float | None = _of(
+        None, "Days that windows and prompts are kept; empty keeps all.", ge=1, le=36_500
+    )
     feed_mute_s: float = _of(60.0, "Seconds of silence before the feed reconnects.", ge=1, le=3600)
     apca_api_base_url: str | None = _of(
         None, "Trading API; empty means Alpaca's.", pattern=_HTTP, repr=False

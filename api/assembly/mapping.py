@@ -33,7 +33,11 @@ def plan_of(config: Config, *, mode: str, is_always_open: bool = False) -> Plan:
         analyst=_analyst(config, mode),
         broker=broker,
         feeds=_feeds(config),
-        journal=JournalConfig(url=config.settings.database_url),
+        journal=JournalConfig(
+            url=config.settings.database_url,
+            retention_days=config.settings.retention_days,
+            retention_contents_days=config.settings.retention_contents_days,
+        ),
         is_always_open=is_always_open,
         deadman_s=config.settings.deadman_s,
     )

@@ -116,7 +116,7 @@ async def test_nothing_goes_from_the_oldest_working_order_on(config, short, cloc
 
 async def test_a_beginning_removed_by_another_hand_is_found(old, config, short, clock):
     """More is gone than the journal said."""
-    async with SqlJournal(short, clock) as journal:
+    async with SqlJournal(short, clock):
 
         async def is_cut():
             return (await firsts(short))[0] > 1_200
