@@ -11,21 +11,27 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import resource
 import statistics
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks import postgresql
 from domain.ports import Entry, EntryKind
 from domain.records import digest
 from engine.clock import LiveClock
+from journal.audit.database import AuditOptions
 from journal.database import JournalConfig
 from journal.sql import SqlJournal
 
 DECISIONS = 2_000
+ALONE = 300
+POSTGRESQL = "postgresql"
+AUDITED = 5_000
 ROLES = ("director", "quant", "risk", "execution")
 CHECKS = 30
 
@@ -122,8 +128,14 @@ def gate_and_intent(n: int) -> tuple[Entry, Entry]:
 
 @asynccontextmanager
 async def opened(folder: Path, driver: str) -> AsyncIterator[SqlJournal]:
-    with tempfile.TemporaryDirectory(dir=folder) as place:
-        config = JournalConfig(url=f"{driver}:///{place}/journal.sqlite3")
+    """Open an empty journal; a server is started for it and gone after."""
+    with ExitStack() as stack:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder)))
+        if driver == POSTGRESQL:
+            url = stack.enter_context(postgresql.server()).url()
+        else:
+            url = f"{driver}:///{place}/journal.sqlite3"
+        config = JournalConfig(url=url, anchor_file=place / "anchors", spool_file=place / "spool")
         async with SqlJournal(config, LiveClock()) as journal:
             yield journal
 
@@ -171,19 +183,20 @@ async def measure(journal: SqlJournal, load: Load) -> None:
 
 async def decisions(folder: Path, driver: str, count: int) -> None:
     rng = random.Random(7)
+    total = ALONE if count == 1 else DECISIONS
     made = [decision(n, rng) for n in range(DECISIONS)]
     async with opened(folder, driver) as journal:
 
         async def held(n: int) -> None:
             await journal.append(made[n])
 
-        await measure(journal, Load(f"{driver}: decision, 4 calls", held, count))
+        await measure(journal, Load(f"{driver}: decision, 4 calls", held, count, total))
         pairs = [gate_and_intent(n) for n in range(DECISIONS)]
 
         async def write_ahead(n: int) -> None:
             await journal.append(*pairs[n])
 
-        await measure(journal, Load(f"{driver}: gate and intent", write_ahead, count))
+        await measure(journal, Load(f"{driver}: gate and intent", write_ahead, count, total))
 
 
 async def small(folder: Path, driver: str, count: int) -> None:
@@ -193,17 +206,45 @@ async def small(folder: Path, driver: str, count: int) -> None:
         async def one(_n: int) -> None:
             await journal.append(entry)
 
-        total = DECISIONS if count == 1 else 10 * DECISIONS
+        total = ALONE if count == 1 else 5 * DECISIONS
         await measure(journal, Load(f"{driver}: 1 kB entry", one, count, total))
+
+
+async def audits(folder: Path, driver: str) -> None:
+    """Print how fast a journal of gates, intents and some decisions is verified."""
+    rng = random.Random(7)
+    async with opened(folder, driver) as journal:
+        for start in range(0, AUDITED, 100):
+            pairs = (journal.append(*gate_and_intent(start + n)) for n in range(100))
+            held = (journal.append(decision(start + n, rng)) for n in range(10))
+            await asyncio.gather(*pairs, *held)
+        for name, options in (
+            ("chain and contents", AuditOptions(has_projections=False)),
+            ("and every row made anew", AuditOptions()),
+        ):
+            start_s = time.perf_counter()
+            verdict = await journal.reader.verify_chain(options)
+            assert verdict.is_sound
+            rate = verdict.entries / (time.perf_counter() - start_s)
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            print(
+                f"{driver}: audit, {name}: {verdict.entries} entries, {rate:.0f}/s,"
+                f" process at most {peak:.0f} MB"
+            )
 
 
 async def run(folder: Path) -> None:
     print("journal: a decision is its window (10 kB), four prompts and answers; FULL sync")
-    for driver in ("sqlite", "sqlite+aiosqlite"):
+    servers = (POSTGRESQL,) if postgresql.binaries() else ()
+    if not servers:
+        print(f"no figures of PostgreSQL: {postgresql.MISSING}")
+    for driver in ("sqlite", "sqlite+aiosqlite", *servers):
         for count in (1, 16, 64):
             await decisions(folder, driver, count)
-    for count in (1, 16, 64, 256):
-        await small(folder, "sqlite", count)
+    for driver in ("sqlite", *servers):
+        for count in (1, 16, 64, 256):
+            await small(folder, driver, count)
+        await audits(folder, driver)
 
 
 def main() -> None:
