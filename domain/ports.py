@@ -220,8 +220,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     decision_id, purpose, authorized, code?, checks}; INTENT {request}; ORDER_EVENT {event, order}
     (the order after the reducer); FILL Fill; ORIGIN {id, kind, symbol, reason, parent?}; APPROVAL
     {decision_id, status, actor, reason, expires_at?}; OPERATOR_ACTION {action, actor, reason,
-    args}; TRADING_STATE {state, code, reason, actor}; SESSION {state, reason}; EQUITY {equity,
-    cash, day_start, peak}; RECONCILIATION {clean, differences}; ALERT {code, message, symbol?}.
+    args}; TRADING_STATE {state, code, reason, actor, under?} (what stood before a stop or a halt);
+    SESSION {state, reason}; EQUITY {equity, cash, day, day_start, peak, transfers, cash_asked,
+    known_transfers, losses_in_a_row}; RECONCILIATION {clean, differences}; ALERT {code, message,
+    symbol?}.
     """
 
     kind: EntryKind
