@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from api.assembly import Process
 from api.proving.faults.cells import Cell, Road, faults_of
@@ -14,10 +15,11 @@ from api.proving.faults.steps import Step, SteppedPlan
 from api.proving.house import House, ScriptedModel, open_house, until
 from domain.errors import AutoHedgeError
 from domain.limits import TradingState
+from domain.records import NS_PER_S
 from exchange.config import SymbolConfig, seeded_crypto, seeded_stock
 from exchange.matching.knobs import Knobs
 
-STEP_S = 6.0
+STEP_S = 20.0
 TIDY_S = 20.0
 _LOOKS = {
     "has_surprises": False,
@@ -31,9 +33,10 @@ _MARKETABLE = {"style": "marketable", "limit_offset_bps": 5.0}
 _EXITING = (Step.STOP_CANCELING, Step.EXIT_POSTED, Step.EXIT_FILLED)
 _ACTOR = "prover"
 MAX_ORDER_USD = 1_000
-_SETTINGS = {
+_DUST_USD = 10
+_SETTINGS: dict[str, Any] = {
     "MAX_ORDER_AMOUNT": MAX_ORDER_USD,
-    "BAR_INTERVAL_S": 60,
+    "BAR_INTERVAL_S": 5,
     "WARMUP_MIN_COUNT": 20,
     "UNKNOWN_WINDOW_S": 1,
     "ENTRY_TTL_S": 1,
@@ -62,7 +65,7 @@ class Stand:
         Raises `AssertionError` when the step never comes.
         """
         model, symbol = self.house.model, cell.road.value
-        is_resting = cell.step is Step.WORKING
+        is_resting, before = cell.step is Step.WORKING, self.decided_at(symbol)
         model.answers["execution_plan"] = _PASSIVE if is_resting else _MARKETABLE
         faults = faults_of(cell.kind)
         if cell.step in _EXITING:
@@ -75,6 +78,15 @@ class Stand:
             await self._decide(symbol, "buy")
         async with asyncio.timeout(STEP_S):
             await self.plan.reached.wait()
+        decided = f"{symbol} is decided upon"
+        await until(lambda: self.decided_at(symbol) != before, STEP_S, what=decided)
+        model.wants.clear()
+
+    async def faults_over(self, within_s: float) -> None:
+        """Wait until the armed faults have struck as often as they may, or for so long; clear."""
+        with suppress(AssertionError):
+            await until(self._is_spent, within_s)
+        self.plan.clear()
 
     async def tidy(self) -> None:
         """Clear the faults and bring the bot back to trading flat, as a person would.
@@ -85,14 +97,31 @@ class Stand:
         self.house.model.wants.clear()
         await until(self._tidied, TIDY_S, what="the bot trades again, flat")
 
+    def decided_at(self, symbol: str) -> str | None:
+        """Return what the newest whole decision on a symbol was made of, by its time."""
+        symbols = self.process.bot.status().symbols
+        return next(each.last_decision_at for each in symbols if each.symbol == symbol)
+
     def is_protected(self, symbol: str) -> bool:
         """Tell whether the venue holds the position and a stop for it."""
         return self.house.held(symbol) > 0 and self.house.resting_stop(symbol) is not None
 
     @property
     def is_flat(self) -> bool:
-        """Tell whether the venue neither holds nor works anything."""
-        return not self.house.exchange.venue.positions() and not self.house.orders("open")
+        """Tell whether the venue works nothing and holds nothing but dust."""
+        values = (Decimal(p["market_value"]) for p in self.house.exchange.venue.positions())
+        return all(abs(value) < _DUST_USD for value in values) and not self.house.orders("open")
+
+    def _is_spent(self) -> bool:
+        left = (each.struck < (each.fault.times or 0) for each in self.plan.armed)
+        return not any(left) and not self._is_waiting()
+
+    def _is_waiting(self) -> bool:
+        """Tell whether a fault still lasts: what has struck may take its seconds."""
+        lasts = max((each.fault.lasts_s for each in self.plan.armed), default=0.0)
+        strikes = self.plan.strikes
+        now_ns = self.house.exchange.venue.clock.now_ns()
+        return bool(strikes) and now_ns < strikes[-1].at_ns + lasts * NS_PER_S
 
     async def _decide(self, symbol: str, wanted: str) -> None:
         self.house.model.wants[symbol] = wanted
@@ -101,7 +130,8 @@ class Stand:
     async def _tidied(self) -> bool:
         bot = self.process.bot
         status = bot.status()
-        if not self.is_flat or bot.positions() or bot.working_orders():
+        is_empty = all(each.is_dust for each in bot.positions()) and not bot.working_orders()
+        if not self.is_flat or not is_empty:
             with suppress(AutoHedgeError):
                 await bot.flatten(actor=_ACTOR, reason="the next cell")
             await asyncio.sleep(0.1)
@@ -136,7 +166,7 @@ async def standing(
             faults=plan,
             knobs=knobs,
             seed=seed,
-            history_minutes=60,
+            history_minutes=30,
         ) as house,
         house.bot(**_SETTINGS) as process,
     ):
@@ -145,7 +175,7 @@ async def standing(
 
 def _market() -> tuple[SymbolConfig, ...]:
     return (
-        seeded_stock(Road.WHOLE, 228.0, **_LOOKS),
+        seeded_stock(Road.WHOLE, 28.0, **_LOOKS),
         seeded_stock(Road.FRACTION, 8900.0, **_LOOKS),
         seeded_crypto(Road.PAIR, 86e3, **_LOOKS),
     )

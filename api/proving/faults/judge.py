@@ -1,0 +1,126 @@
+"""Say how a cell ended, and hold it against the exchange's own record."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+from api.proving.faults.cells import Cell
+from api.proving.faults.stand import MAX_ORDER_USD, Stand
+from api.proving.kill.oracle import covers, differences, doubled, exposures, over_sold
+from domain.limits import TradingState
+from domain.records import NS_PER_S
+from exchange.record import RequestRecord
+
+BARE_S = 1.0
+_TAKEN = 200
+
+
+class End(StrEnum):
+    """How a cell ended: with what, for whom a person must act, or not at all."""
+
+    PROTECTED = "protected"
+    """The position is held, and a stop of its whole rests at the venue."""
+    FLAT = "flat"
+    """Something was entered, and nothing is held or works."""
+    NOTHING = "nothing sent"
+    """No entry reached the venue's book: it was denied, refused or given up."""
+    REDUCING = "reducing"
+    """The symbol takes no entries until a person resumes it, and says so."""
+    HALTED = "halted, told"
+    """Trading is lowered with a code, and says so."""
+    UNSETTLED = "UNSETTLED"
+    """It did not come to an end in time: a breach."""
+
+
+class Judge:
+    """Watch one cell from its start."""
+
+    def __init__(self, stand: Stand, cell: Cell) -> None:
+        self._stand = stand
+        self._cell = cell
+        self._began_ns = stand.house.exchange.venue.clock.now_ns()
+        self._blamed = set(self._shared())
+        self._told = len(stand.process.bot.status().notices)
+        self._last_told = stand.process.bot.status().notices[-1:]
+        self._decided_at = stand.decided_at(cell.road.value)
+
+    async def end(self) -> End:
+        """Return how the cell stands now; unsettled while it is still under way."""
+        status, house = self._stand.process.bot.status(), self._stand.house
+        symbol = self._cell.road.value
+        if self._stand.decided_at(symbol) == self._decided_at or await self.lost():
+            return End.UNSETTLED
+        if status.trading is not TradingState.ACTIVE:
+            return End.HALTED
+        if any(each.symbol == symbol and each.is_reducing for each in status.symbols):
+            return End.REDUCING
+        if not covers(house, symbol):
+            return End.UNSETTLED
+        if self._stand.is_protected(symbol):
+            return End.PROTECTED
+        if house.orders("open"):
+            return End.UNSETTLED
+        return End.FLAT if self._entries(_TAKEN) or self._filled() else End.NOTHING
+
+    async def lost(self) -> list[str]:
+        """Return where journal and venue disagree."""
+        return await differences(self._stand.house, self._stand.process.bot.reader())
+
+    def breaches(self) -> list[str]:
+        """Return a line for each promise that was broken since the cell began."""
+        lines = [line for line in self._shared() if line not in self._blamed]
+        lines += [
+            f"{each.body['client_order_id']} is worth more than {MAX_ORDER_USD} USD"
+            for each in self._entries()
+            if _worth(each) > MAX_ORDER_USD
+        ]
+        return lines + self._bare()
+
+    def _shared(self) -> list[str]:
+        return doubled(self._stand.house) + over_sold(self._stand.house)
+
+    def _bare(self) -> list[str]:
+        """Return positions that stood without a stop too long and nobody was told."""
+        if self._was_told():
+            return []
+        house, now_ns = self._stand.house, self._stand.house.exchange.venue.clock.now_ns()
+        spans = [
+            (each.end_ns - each.begin_ns) / NS_PER_S
+            for each in exposures(house, now_ns)
+            if each.begin_ns >= self._began_ns and each.symbol == self._cell.road.value
+            if each.end_ns < now_ns or not covers(house, each.symbol)
+        ]
+        return [
+            f"{self._cell.road} stood bare for {span:.2f} s and nothing was said"
+            for span in spans
+            if span > BARE_S
+        ]
+
+    def _was_told(self) -> bool:
+        """Tell whether anything about this symbol, or about all, was raised since the start."""
+        status = self._stand.process.bot.status()
+        new = [
+            each
+            for each in status.notices
+            if each not in self._last_told and each.symbol in (None, "", self._cell.road.value)
+        ]
+        is_news = len(status.notices) > self._told or status.notices[-1:] != self._last_told
+        return status.trading is not TradingState.ACTIVE or (is_news and bool(new))
+
+    def _entries(self, *statuses: int) -> list[RequestRecord]:
+        posts = self._stand.house.exchange.venue.record.requests("POST", "/v2/orders")
+        return [
+            post
+            for post in posts
+            if post.at_ns >= self._began_ns and "-entry-" in post.body["client_order_id"]
+            if not statuses or post.status in statuses
+        ]
+
+    def _filled(self) -> bool:
+        records = self._stand.house.exchange.venue.record.event_records()
+        return any(each.at_ns >= self._began_ns for each in records)
+
+
+def _worth(post: RequestRecord) -> Decimal:
+    return Decimal(str(post.body["qty"])) * Decimal(str(post.body["limit_price"]))

@@ -1,0 +1,61 @@
+"""The cells of faults and steps: none is missing, each is drawn again from its seed, some run."""
+
+from itertools import product
+
+import pytest
+
+from api.proving.faults.campaign import FaultsCampaign, Tally, _cell, _stand
+from api.proving.faults.cells import Cell, Road, all_cells, faults_of, some_cells
+from api.proving.faults.judge import End
+from api.proving.faults.steps import Step
+from exchange.faults import FaultKind
+
+
+def test_the_cells_are_the_product_of_every_fault_and_every_step():
+    cells = [(cell.kind, cell.step) for cell in all_cells(7)]
+    assert cells == list(product(FaultKind, Step))
+
+
+def test_the_short_form_has_every_fault_and_every_step():
+    cells = some_cells(7)
+    assert {cell.kind for cell in cells} == set(FaultKind)
+    assert {cell.step for cell in cells} == set(Step)
+    assert set(cells) < set(all_cells(7))
+
+
+def test_one_seed_draws_the_same_cells():
+    assert some_cells(3) == some_cells(3)
+    assert some_cells(3) != some_cells(4)
+
+
+@pytest.mark.parametrize("kind", FaultKind)
+def test_every_fault_can_be_armed_for_a_cell_and_ends(kind):
+    """A fault without an end would never let a cell settle."""
+    faults = faults_of(kind)
+    assert kind in {fault.kind for fault in faults}
+    assert all(fault.times is not None and fault.lasts_s <= 5 for fault in faults)
+
+
+def test_a_cell_that_has_not_run_is_a_breach():
+    cells = all_cells(7)[:2]
+    tally = Tally(7)
+    tally.add(cells[0], End.FLAT, [], 1.0)
+    result = tally.result(cells)
+    assert not result.is_met
+    assert result.breaches == (f"{cells[1].name} did not run",)
+
+
+async def test_cells_run_on_a_stand_and_end_in_named_states():
+    """An answer lost at the entry, and a fault at the exit: entered once, protected, left."""
+    tally = Tally(7)
+    cells = {
+        Cell(kind=FaultKind.ANSWER_504, step=Step.ENTRY_POSTED, road=Road.WHOLE): End.PROTECTED,
+        Cell(kind=FaultKind.EVENT_TWICE, step=Step.EXIT_POSTED, road=Road.PAIR): End.FLAT,
+        Cell(kind=FaultKind.REQUEST_RESET, step=Step.WORKING, road=Road.FRACTION): End.FLAT,
+    }
+    async with _stand(seed=1, is_partial=False) as stand:
+        for cell in cells:
+            assert await _cell(stand, cell, tally)
+    assert tally.breaches == []
+    assert tally.ends == cells
+    assert FaultsCampaign.name == "faults"
