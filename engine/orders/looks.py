@@ -58,7 +58,8 @@ class ReconcilerConfig(Record, frozen=True):
     follows a look that was not clean or not answered and doubles to `retry_longest_s`, `settle_s`
     lets a burst of events be one look, between two looks lie `spacing_s`, and looks after ended
     orders are at most `looks_per_minute`. An order that the venue does not show must be missing
-    for `missing_s` (event time) before it counts as gone, and a difference that has outlasted the
+    for `missing_s` (event time) before it counts as gone; an entry waits `entry_wait_s` for a look
+    of its own and is then denied as stale; a difference that has outlasted the
     venue's lag for `halt_after_s` (event time) more halts trading.
     """
 
@@ -70,6 +71,7 @@ class ReconcilerConfig(Record, frozen=True):
     spacing_s: float = 2.0
     looks_per_minute: int = 12
     missing_s: float = 30.0
+    entry_wait_s: float = 10.0
     halt_after_s: float = 10.0
 
 

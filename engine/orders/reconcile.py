@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import TypeVar
 
@@ -118,12 +119,15 @@ class Reconciler:
     async def before_entry(self, max_age_s: float) -> None:
         """Look when what we believe of the account is older than it may be for an entry.
 
-        Most entries find it young: order events move it, and looks correct it.
+        Most entries find it young: order events move it, and looks correct it. A venue that does
+        not answer in time leaves it old, and the entry is denied for that.
         """
         asked_ns = self._book.ledger.account_ts_ns
         now_ns = self._seams.clock.now_ns()
         if asked_ns is None or now_ns - asked_ns > max_age_s * NS_PER_S:
-            await self.reconcile(Trigger.ENTRY)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._config.entry_wait_s):
+                    await self.reconcile(Trigger.ENTRY)
 
     async def follow(self) -> None:
         """Apply the broker's order events and look again after each gap in them."""

@@ -49,6 +49,7 @@ class Lookup:
         self._broker = broker
         self._book = book
         self._config = config
+        self._failing: set[str] = set()
 
     async def settle(self, order: Order, *, window_s: float, repeat: Repeat | None) -> None:
         """Ask until the order's fate is known, whoever tells it first.
@@ -79,8 +80,11 @@ class Lookup:
             async with asyncio.timeout(self._config.deadline_s):
                 report = await self._broker.find(order.client_order_id)
         except (BrokerError, TimeoutError) as error:
-            log.warning("order_lookup_failed", order=order.client_order_id, error=str(error))
+            if order.client_order_id not in self._failing:
+                log.warning("order_lookup_failed", order=order.client_order_id, error=str(error))
+            self._failing.add(order.client_order_id)
             return False
+        self._failing.discard(order.client_order_id)
         if report is not None:
             self._book.hear(report)
         return report is None
