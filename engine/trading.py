@@ -168,8 +168,8 @@ class TradingGate:
             await self._journal.append(self._entry(raised))
         finally:
             self._is_raising = False
-        if self._standing is before:
-            return
+        if self._standing is before or self._standing.state is raised.state:
+            return  # nothing has happened, or somebody else has raised it just so
         self._journal.trace(self._entry())
         raise ControlRefused(
             f"Trading was lowered for {self._standing.code} while it was raised.",

@@ -199,3 +199,17 @@ async def test_what_listens_to_a_raise_hears_the_code_resolved(gate):
     await tripped(gate)
     await gate.raise_to_active(code="DRAWDOWN_REACHED", actor="ann", reason="seen")
     assert heard == [NEVER_STARTED, "DRAWDOWN_REACHED"]
+
+
+async def test_two_raises_at_once_are_one():
+    """Five starts at the same moment: all but the first were told that trading was lowered."""
+    book = Slow()
+    gate = TradingGate(book, lambda *_: None, EMPTY)
+    raises = [
+        asyncio.create_task(gate.raise_to_active(code=NEVER_STARTED, actor=who, reason=""))
+        for who in ("ann", "bob")
+    ]
+    await asyncio.sleep(0)
+    book.may_commit.set()
+    await asyncio.gather(*raises)
+    assert gate.state is TradingState.ACTIVE
