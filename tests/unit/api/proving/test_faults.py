@@ -2,12 +2,15 @@
 
 from itertools import product
 
+import httpx
 import pytest
 
 from api.proving.faults.campaign import FaultsCampaign, Tally, _cell, _stand
 from api.proving.faults.cells import Cell, Road, all_cells, faults_of, some_cells
-from api.proving.faults.judge import End
+from api.proving.faults.judge import End, Judge
+from api.proving.faults.stand import MAX_ORDER_USD
 from api.proving.faults.steps import Step
+from api.proving.house import until
 from exchange.faults import FaultKind
 
 
@@ -59,3 +62,23 @@ async def test_cells_run_on_a_stand_and_end_in_named_states():
     assert tally.breaches == []
     assert tally.ends == cells
     assert FaultsCampaign.name == "faults"
+
+
+async def test_the_judge_sees_an_intent_entered_twice_and_an_order_past_the_limit():
+    """What the campaign is there to find, planted at the venue by somebody with our keys."""
+    cell = Cell(kind=FaultKind.PDT_FIELDS, step=Step.FILLED, road=Road.WHOLE)
+    async with _stand(seed=2, is_partial=False) as stand:
+        judge = Judge(stand, cell)
+        await stand.drive(cell)
+        await until(lambda: stand.is_protected(cell.road))
+        exchange = stand.house.exchange
+        (entry,) = [p for p in exchange.venue.record.requests("POST") if p.body["side"] == "buy"]
+        assert judge.breaches() == []
+        again = {"client_order_id": entry.body["client_order_id"][:-1] + "2", "qty": "200"}
+        keys = {"APCA-API-KEY-ID": exchange.key, "APCA-API-SECRET-KEY": exchange.secret}
+        async with httpx.AsyncClient(base_url=exchange.rest_url, headers=keys) as http:
+            answer = await http.post("/v2/orders", json=entry.body | again)
+        assert answer.status_code == 200, answer.text
+        doubled, too_big, *_ = judge.breaches()
+        assert "entered as" in doubled
+        assert f"worth more than {MAX_ORDER_USD} USD" in too_big
