@@ -30,7 +30,7 @@ async def test_a_crypto_stop_climbs_with_the_price_and_stays_when_it_falls(
             await stand.until(lambda stop=stop: guarded.stop_price() == stop)
         prices = [Decimal(each["stop_price"]) for each in guarded.at_venue(type="stop_limit")]
         assert prices == sorted(prices)
-        assert guarded.protected()
+        await stand.until(guarded.protected)
         gaps = [gap for gap in guarded.measured if gap[2] is Cause.REPLACED]
         assert len(gaps) == len(prices) - 1
         assert "POSITION_UNPROTECTED" not in guarded.codes()
