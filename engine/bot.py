@@ -399,7 +399,7 @@ class Bot:
         if self._parts.exits.is_suspended:
             await self._note(RESTORE, actor, "trading was raised")
             self._parts.exits.is_suspended = False
-        self._parts.exits.wake_all()
+            self._parts.exits.wake_all()
 
     async def _note(
         self, action: str, actor: str, reason: str, args: dict[str, Any] | None = None
