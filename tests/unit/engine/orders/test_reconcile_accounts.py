@@ -367,3 +367,13 @@ async def test_shares_out_of_nothing_are_not_believed(stand):
     told(stand, POSITIONS, two_more)
     await watched(stand)
     assert stand.ledger.quantity("AAPL") == 3
+
+
+async def test_a_venue_that_does_not_answer_leaves_the_view_old_before_an_entry(stand):
+    """The age is what denies the entry; a failed question must not make it young."""
+    await stand.look()
+    asked_ns = stand.ledger.account_ts_ns
+    stand.wall.skip(61)
+    stand.script.before.append(stand.script.answers(ACCOUNT, stand.script.failure(503)))
+    await stand.reconciler.before_entry(60)
+    assert stand.ledger.account_ts_ns == asked_ns
