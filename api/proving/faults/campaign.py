@@ -60,6 +60,13 @@ class Tally:
         self.ends: dict[Cell, End] = {}
         self.breaches: list[str] = []
         self.slowest: tuple[float, str] = (0.0, "")
+        self.barest: tuple[float, str] = (0.0, "")
+        self.barest_seen: tuple[float, str] = (0.0, "")
+
+    def measure(self, cell: Cell, judge: Judge) -> None:
+        """Keep the longest times without a stop."""
+        self.barest = max(self.barest, (judge.longest_s, cell.name))
+        self.barest_seen = max(self.barest_seen, (judge.longest_seen_s, cell.name))
 
     def add(self, cell: Cell, end: End, lines: list[str], took_s: float) -> None:
         """Keep a cell's end; each line becomes a breach that says how to see it again."""
@@ -103,10 +110,13 @@ class Tally:
 
     def _counts(self) -> Table:
         counts = [(end.value, str(list(self.ends.values()).count(end))) for end in End]
-        slowest = f"{self.slowest[0]:.1f} s: {self.slowest[1]}"
-        return Table(
-            title="Ends", columns=("End", "Cells"), rows=(*counts, ("slowest cell", slowest))
-        )
+        longest = {
+            "slowest cell": self.slowest,
+            "longest without a stop": self.barest,
+            "longest without a stop, since it could be seen": self.barest_seen,
+        }
+        figures = [(what, f"{took_s:.2f} s: {name}") for what, (took_s, name) in longest.items()]
+        return Table(title="Ends", columns=("End", "Cells"), rows=(*counts, *figures))
 
 
 def _batches(cells: list[Cell]) -> Iterator[tuple[list[Cell], bool]]:
@@ -165,9 +175,9 @@ async def _cell(stand: Stand, cell: Cell, tally: Tally) -> bool:
     if end is End.UNSETTLED:
         lines += ["it did not settle", *await judge.lost()]
     lines += judge.breaches()
-    is_usable = True
+    tally.measure(cell, judge)
     try:
-        await stand.tidy()
+        is_usable = await stand.tidy()
     except AssertionError:
         is_usable = False
     tally.add(cell, end, lines, time.monotonic() - began_s)

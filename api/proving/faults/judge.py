@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from enum import StrEnum
 
 from api.proving.faults.cells import Cell
 from api.proving.faults.stand import MAX_ORDER_USD, Stand
-from api.proving.kill.oracle import covers, differences, doubled, exposures, over_sold
+from api.proving.kill.oracle import (
+    Exposure,
+    covers,
+    differences,
+    doubled,
+    exposures,
+    over_sold,
+)
 from domain.limits import TradingState
 from domain.records import NS_PER_S
 from exchange.record import RequestRecord
+from exchange.streams.endpoints import ORDER_EVENTS
 
-BARE_S = 1.0
+BARE_S, UNSEEN_S = 1.0, 35.0
+"""How long a position may be bare once that can be seen, and how long it may go unseen."""
+
 _TAKEN = 200
 
 
@@ -40,6 +51,7 @@ class Judge:
         self._stand = stand
         self._cell = cell
         self._began_ns = stand.house.exchange.venue.clock.now_ns()
+        self.longest_s = self.longest_seen_s = 0.0
         self._blamed = set(self._shared())
         self._told = len(stand.process.bot.status().notices)
         self._last_told = stand.process.bot.status().notices[-1:]
@@ -81,21 +93,45 @@ class Judge:
         return doubled(self._stand.house) + over_sold(self._stand.house)
 
     def _bare(self) -> list[str]:
-        """Return positions that stood without a stop too long and nobody was told."""
-        if self._was_told():
-            return []
-        house, now_ns = self._stand.house, self._stand.house.exchange.venue.clock.now_ns()
-        spans = [
-            (each.end_ns - each.begin_ns) / NS_PER_S
-            for each in exposures(house, now_ns)
-            if each.begin_ns >= self._began_ns and each.symbol == self._cell.road.value
-            if each.end_ns < now_ns or not covers(house, each.symbol)
+        """Return positions that stood without a stop too long and nobody was told.
+
+        The time counts from when the venue first let the bot see it: a fault may hold the news up,
+        but never longer than the bot goes without a look of its own.
+        """
+        self.longest_s, self.longest_seen_s = 0.0, 0.0
+        now_ns, lines = self._stand.house.exchange.venue.clock.now_ns(), []
+        for each in exposures(self._stand.house, now_ns):
+            is_dust = each.end_ns >= now_ns and covers(self._stand.house, each.symbol)
+            is_ours = each.symbol == self._cell.road.value and each.begin_ns >= self._began_ns
+            if is_dust or not is_ours:
+                continue
+            bare_s = (each.end_ns - each.begin_ns) / NS_PER_S
+            seen_s = max(0, each.end_ns - self._seen_ns(each)) / NS_PER_S
+            self.longest_s = max(self.longest_s, bare_s)
+            self.longest_seen_s = max(self.longest_seen_s, seen_s)
+            if (seen_s > BARE_S or bare_s > UNSEEN_S) and not self._was_told():
+                lines.append(
+                    f"{each.symbol} stood bare for {bare_s:.2f} s, {seen_s:.2f} s of it visibly,"
+                    " and nothing was said"
+                )
+        return lines
+
+    def _seen_ns(self, exposure: Exposure) -> int:
+        """Return when an order event or an answer first told of what is so since the beginning."""
+        exchange = self._stand.house.exchange
+        told = [
+            frame.at_ns
+            for frame in exchange.frames
+            if frame.endpoint == ORDER_EVENTS and frame.way == "out"
+            if frame.at_ns >= exposure.begin_ns and _tells(frame.data, exposure.symbol)
         ]
-        return [
-            f"{self._cell.road} stood bare for {span:.2f} s and nothing was said"
-            for span in spans
-            if span > BARE_S
+        told += [
+            asked.at_ns
+            for asked in exchange.venue.record.requests("GET")
+            if asked.at_ns >= exposure.begin_ns and asked.status == _TAKEN
+            if asked.path.startswith(("/v2/orders", "/v2/positions"))
         ]
+        return min(told, default=exposure.end_ns)
 
     def _was_told(self) -> bool:
         """Tell whether anything about this symbol, or about all, was raised since the start."""
@@ -120,6 +156,15 @@ class Judge:
     def _filled(self) -> bool:
         records = self._stand.house.exchange.venue.record.event_records()
         return any(each.at_ns >= self._began_ns for each in records)
+
+
+def _tells(data: bytes, symbol: str) -> bool:
+    """Tell whether a frame can be read and is about a symbol."""
+    try:
+        order = json.loads(data)["data"]["order"]
+    except (ValueError, LookupError, TypeError):
+        return False
+    return str(order["symbol"]).replace("/", "") == symbol.replace("/", "")
 
 
 def _worth(post: RequestRecord) -> Decimal:

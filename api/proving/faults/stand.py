@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from api.assembly import Process
+from api.assembly import Plan, Process, running
 from api.proving.faults.cells import Cell, Road, faults_of
 from api.proving.faults.steps import Step, SteppedPlan
 from api.proving.house import House, ScriptedModel, open_house, until
@@ -88,14 +89,16 @@ class Stand:
             await until(self._is_spent, within_s)
         self.plan.clear()
 
-    async def tidy(self) -> None:
+    async def tidy(self) -> bool:
         """Clear the faults and bring the bot back to trading flat, as a person would.
 
-        Raises `AssertionError` when it does not come back.
+        Returns whether nothing at all is held: dust would stand in the next entry's way. Raises
+        `AssertionError` when the bot does not come back.
         """
         self.plan.clear()
         self.house.model.wants.clear()
         await until(self._tidied, TIDY_S, what="the bot trades again, flat")
+        return not self.house.exchange.venue.positions()
 
     def decided_at(self, symbol: str) -> str | None:
         """Return what the newest whole decision on a symbol was made of, by its time."""
@@ -168,9 +171,21 @@ async def standing(
             seed=seed,
             history_minutes=30,
         ) as house,
-        house.bot(**_SETTINGS) as process,
+        running(_impatient(house.plan(**_SETTINGS))) as process,
     ):
+        await process.bot.start(actor=_ACTOR)
+        await house.warm(process)
         yield Stand(house, process, plan)
+
+
+def _impatient(plan: Plan) -> Plan:
+    """Shorten the waits after a refusal, which are a minute and more, so that cells end."""
+    broker = replace(plan.broker, refused_backoff_s=1.0, backoff_max_s=2.0, deadline_s=4.0)
+    feeds = tuple(
+        replace(feed, rate_limited_s=1.0, retry_most_s=2.0, auth_retry_s=0.5, reply_timeout_s=4.0)
+        for feed in plan.feeds
+    )
+    return replace(plan, broker=broker, feeds=feeds)
 
 
 def _market() -> tuple[SymbolConfig, ...]:
