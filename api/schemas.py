@@ -28,6 +28,7 @@ from engine.control import (
     Sweep,
     TicketView,
 )
+from engine.orders.looks import Reconciliation
 from journal.reads.decisions import DecisionRow, Story
 from journal.reads.orders import OrderRow
 from journal.reads.queries import Page
@@ -136,6 +137,7 @@ ANSWERS: tuple[Any, ...] = (
     WindowFile,
     ReportView,
     TicketView,
+    Reconciliation,
 )
 
 

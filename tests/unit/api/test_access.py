@@ -161,3 +161,10 @@ async def test_the_schema_names_the_scope_of_each_operation(serving) -> None:
     assert schema["paths"]["/status"]["get"]["security"] == [{"token": ["read"]}]
     assert schema["paths"]["/health"]["get"]["security"] == []
     assert schema["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+
+
+async def test_all_references_of_the_schema_exist(desk) -> None:
+    """/reconcile once named a component that was not there, so no client could read its answer."""
+    schema = (await desk.http.get("/openapi.json")).json()
+    named = set(re.findall(r"#/components/schemas/([^\"']+)", str(schema)))
+    assert named <= set(schema["components"]["schemas"])
