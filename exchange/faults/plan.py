@@ -151,9 +151,9 @@ class FaultPlan(Faults, StreamFaults):
                 return frame
         return None
 
-    def before_publish(self, _stream: Stream, messages: list[MarketMessage]) -> list[MarketMessage]:
-        """Change what the market says."""
-        if not self._arsenal.at(Seam.MARKET) and not self._halted_until:
+    def before_publish(self, stream: Stream, messages: list[MarketMessage]) -> list[MarketMessage]:
+        """Change what the market says; the test stream's symbol is none of the venue's."""
+        if stream is Stream.TEST or not (self._arsenal.at(Seam.MARKET) or self._halted_until):
             return messages
         return [told for message in messages for told in self._told(message)]
 

@@ -171,7 +171,7 @@ async def _cell(stand: Stand, cell: Cell, tally: Tally) -> bool:
         await stand.faults_over(FAULT_S)
         end = await _settled(judge)
     except (AssertionError, TimeoutError) as error:
-        lines.append(f"the step never came: {error}")
+        lines.append(f"the step never came: {error} {await judge.decided()}")
     if end is End.UNSETTLED:
         lines += ["it did not settle", *await judge.lost()]
     lines += judge.breaches()

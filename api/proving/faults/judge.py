@@ -79,6 +79,14 @@ class Judge:
         """Return where journal and venue disagree."""
         return await differences(self._stand.house, self._stand.process.bot.reader())
 
+    async def decided(self) -> str:
+        """Return what came of the newest decision on the symbol, in words."""
+        reader = self._stand.process.bot.reader()
+        page = await reader.decisions.page(symbol=self._cell.road.value, limit=1)
+        return " ".join(
+            f"({row.outcome} {row.reason_code} {row.denial_code})" for row in page.items
+        )
+
     def breaches(self) -> list[str]:
         """Return a line for each promise that was broken since the cell began."""
         lines = [line for line in self._shared() if line not in self._blamed]

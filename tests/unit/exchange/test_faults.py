@@ -19,7 +19,9 @@ from exchange.faults import (
     load_plan,
     read_plan,
 )
+from exchange.market.records import TopOfBook
 from exchange.server import ExchangeServer
+from exchange.streams.endpoints import Stream
 
 KEYS = {"APCA-API-KEY-ID": "LOCALKEY", "APCA-API-SECRET-KEY": "local-secret"}
 ORDER = {
@@ -217,6 +219,15 @@ async def test_the_record_tells_requests_events_and_strikes_in_pages():
             answer = await http.get("/admin/record", params=query)
             assert answer.status_code == 422
             assert said in answer.json()["message"]
+
+
+async def test_a_halt_leaves_the_test_streams_symbol_alone():
+    """It was struck first once, is listed nowhere, and took the whole exchange down."""
+    async with exchange() as (server, _):
+        fake = TopOfBook("FAKEPACA", 1, 1, 1.0, 1.0, 1.1, 1.0)
+        server.plan.add(Fault(kind=FaultKind.HALT))
+        assert server.plan.before_publish(Stream.TEST, [fake]) == [fake]
+        assert server.plan.strikes == []
 
 
 async def test_the_admin_interface_answers_no_browser_page():
