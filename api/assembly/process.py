@@ -18,7 +18,7 @@ from api.assembly.outside import Outside
 from api.assembly.plan import AnalystPlan, EnginePlan, Plan
 from api.assembly.watch import simulate
 from broker.alpaca import AlpacaBroker
-from domain.errors import ConfigError, RateLimited
+from domain.errors import BrokerRefused, ConfigError, RateLimited
 from domain.market import Instrument, Quote
 from domain.ports import Analyst, Broker, Budget, Calendar, Clock, MarketSink
 from engine.bot import Bot
@@ -50,7 +50,7 @@ log = structlog.get_logger(__name__)
 
 _READY_S = 30.0
 _HEED_S = 0.25
-_START_TRIES = 6
+_START_PAUSES_S = (0.25, 0.5, 1.0, 2.0)
 _START_PAUSE_S = 15.0
 _DAY_NS = 86_400_000_000_000
 
@@ -243,14 +243,10 @@ def store_config(plan: EnginePlan) -> StoreConfig:
 
 
 async def _instruments(broker: Broker, symbols: Sequence[str]) -> dict[str, Instrument]:
-    """Ask for every symbol's rules; all unknown ones are named in one line."""
-    found: dict[str, Instrument] = {}
-    unknown: list[str] = []
-    for symbol in symbols:
-        try:
-            found[symbol] = await _patiently(partial(broker.instrument, symbol))
-        except ConfigError:
-            unknown.append(symbol)
+    """Ask for every symbol's rules at once; all unknown ones are named in one line."""
+    asked = await asyncio.gather(*(_instrument(broker, symbol) for symbol in symbols))
+    found = {each.symbol: each for each in asked if each is not None}
+    unknown = [symbol for symbol in symbols if symbol not in found]
     if unknown:
         raise ConfigError(
             f"The venue does not know {', '.join(unknown)}.",
@@ -260,15 +256,31 @@ async def _instruments(broker: Broker, symbols: Sequence[str]) -> dict[str, Inst
     return found
 
 
+async def _instrument(broker: Broker, symbol: str) -> Instrument | None:
+    try:
+        return await _patiently(partial(broker.instrument, symbol))
+    except ConfigError:
+        return None
+
+
 async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask again when the venue's rate is used up: positions need the guard after a restart."""
-    for _ in range(_START_TRIES - 1):
+    """Ask again when the venue's rate is used up or its answer is lost.
+
+    After a crash positions need the guard: one failed answer must not keep it down. What the venue
+    means (a refused key, an unknown symbol) is raised at once.
+    """
+    for pause_s in _START_PAUSES_S:
         try:
             return await ask()
         except RateLimited as limited:
             wait_s = min(max(limited.retry_after_s, 1.0), _START_PAUSE_S)
             log.warning("venue_asks_to_wait", seconds=wait_s)
             await asyncio.sleep(wait_s)
+        except BrokerRefused as refused:
+            if 400 <= refused.status < 500:  # noqa: PLR2004 - HTTP's own word for the asker's fault
+                raise
+            log.warning("venue_did_not_answer", code=refused.code, seconds=pause_s)
+            await asyncio.sleep(pause_s)
     return await ask()
 
 

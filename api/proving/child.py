@@ -71,13 +71,13 @@ class Trap:
 
 def live(settings: Mapping[str, Any], pipe: Connection, log: Path) -> None:
     """Run a bot until it is killed, or until the campaign's end of the pipe closes."""
-    _write_to(log)
+    write_to(log)
     trap = Trap(pipe)
     with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(_live(settings, pipe, trap))
 
 
-def _write_to(log: Path) -> None:
+def write_to(log: Path) -> None:
     """Send what the bot prints to a file: the campaign's terminal shows a progress bar."""
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (sys.stdout, sys.stderr):
@@ -91,7 +91,7 @@ async def _live(settings: Mapping[str, Any], pipe: Connection, trap: Trap) -> No
     assert task is not None
     async with running(plan, at=trap) as process:
         await process.bot.start(actor="campaign")
-        await until(lambda: _is_ready(process), START_S, what="every symbol is ready to trade")
+        await until(lambda: is_ready(process), START_S, what="every symbol is ready to trade")
         pipe.send(_up(process))
 
         def hear() -> None:
@@ -105,7 +105,7 @@ async def _live(settings: Mapping[str, Any], pipe: Connection, trap: Trap) -> No
         await asyncio.Event().wait()
 
 
-def _is_ready(process: Process) -> bool:
+def is_ready(process: Process) -> bool:
     """Tell whether an order could be sent for every symbol now."""
     status = process.bot.status()
     return status.is_reconciled and all(symbol.is_warm for symbol in status.symbols)

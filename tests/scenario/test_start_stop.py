@@ -14,6 +14,7 @@ from api.security import SecurityConfig
 from domain.orders import Leg
 from domain.records import NS_PER_S
 from engine.control import ProtectedBy
+from exchange.faults import Fault, FaultKind, FaultPlan, Where
 
 
 @pytest.fixture
@@ -30,15 +31,14 @@ def http():
     return client
 
 
+WAITS = {"Event.wait", "LiveClock.sleep"}
+"""What any task may have open for a moment while it waits (`engine.clock.woken_within`)."""
+
+
 def tasks():
-    """Count the tasks of this loop by what they run."""
-    return Counter(task.get_coro().__qualname__ for task in asyncio.all_tasks() if not task.done())
-
-
-def _tasks_of_a_guard_at_rest():
-    """The tasks once the reconciler has looked and waits for a wake or its next turn."""
-    running = tasks()
-    return running if running["LiveClock.sleep"] and running["Event.wait"] else None
+    """Count the tasks of this loop by what they run, the waits of tasks left out."""
+    names = (task.get_coro().__qualname__ for task in asyncio.all_tasks() if not task.done())
+    return Counter(name for name in names if name not in WAITS)
 
 
 async def test_starting_twice_is_one_session(open_house, http):
@@ -65,7 +65,7 @@ async def test_starts_at_once_are_one_session(open_house):
 async def test_stop_leaves_no_task_and_start_after_it_is_one_bot(open_house, http, until):
     """Round after round the process has the tasks that it had before its first session."""
     async with open_house() as house, house.up() as process, http(process) as client:
-        before = await until(_tasks_of_a_guard_at_rest, what="the reconciler waits")
+        before = tasks()
         for _ in range(3):
             assert (await client.post("/start")).status_code == 200
             decided = process.bot.status().decisions
@@ -154,3 +154,21 @@ async def test_a_process_that_fails_still_ends_its_session(open_house):
                 raise ZeroDivisionError
         names = {task.get_name() for task in asyncio.all_tasks()}
         assert not names & {"dispatcher", "guard", "market"}
+
+
+async def test_a_venue_that_stumbles_while_the_bot_comes_up_is_asked_again(open_house):
+    """After a crash positions need the guard: no 429, 500 or lost answer may keep it out."""
+    stumbles = FaultPlan(
+        [
+            Fault(kind=FaultKind.REQUEST_429, where=Where(path="/v2/assets/AAPL"), seconds=0.5),
+            Fault(kind=FaultKind.REQUEST_500, where=Where(path="/v2/clock"), times=2),
+            Fault(kind=FaultKind.REQUEST_RESET, where=Where(path="/v2/account"), times=2),
+        ]
+    )
+    async with open_house(faults=stumbles) as house, house.up() as process:
+        assert process.bot.status().is_reconciled
+    assert {strike.kind for strike in stumbles.strikes} == {
+        FaultKind.REQUEST_429,
+        FaultKind.REQUEST_500,
+        FaultKind.REQUEST_RESET,
+    }
