@@ -30,6 +30,11 @@ _BAD_CURSOR = refuses(HTTPStatus.BAD_REQUEST)
 _MISSING = refuses(HTTPStatus.NOT_FOUND)
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = 2**63 - 1
+"""Nanoseconds that a database's integer holds, which is until 2262; later times mean then."""
+
+
 def _listed(example: dict[str, Any]) -> dict[str, Any]:
     return {"items": [example], "next": "c2VxOjQx"}
 
@@ -131,4 +136,6 @@ def _ns(time: datetime | None) -> int | None:
     if time is None:
         return None
     aware = time if time.tzinfo is not None else time.replace(tzinfo=UTC)
-    return int(aware.timestamp()) * NS_PER_S + aware.microsecond * 1000
+    since_epoch = aware - _EPOCH
+    whole_s = since_epoch.days * 86_400 + since_epoch.seconds
+    return max(-_LATEST, min(_LATEST, whole_s * NS_PER_S + since_epoch.microseconds * 1000))

@@ -336,3 +336,14 @@ async def test_journal_that_cannot_be_read_does_not_take_the_status_down(desk) -
     desk.engine.unreadable = JournalError("The journal is away.")
     assert (await desk.http.get("/decisions")).json()["code"] == "JOURNAL_DOWN"
     assert (await desk.http.get("/status")).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["since", "until"])
+@pytest.mark.parametrize(
+    "time",
+    ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "2262-05-01"],
+)
+async def test_report_takes_times_beyond_what_a_database_counts(desk, name, time) -> None:
+    """The year 9999 in nanoseconds is no 64-bit number; it was answered with 500."""
+    answer = await desk.http.get("/report", params={name: time})
+    assert answer.status_code in {200, 422}
