@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from decimal import Decimal
@@ -20,7 +20,7 @@ from domain.records import NS_PER_S
 from exchange.config import SymbolConfig, seeded_crypto, seeded_stock
 from exchange.matching.knobs import Knobs
 
-STEP_S = 20.0
+STEP_S, AGAIN_S = 45.0, 6.0
 TIDY_S = 20.0
 _LOOKS = {
     "has_surprises": False,
@@ -70,15 +70,12 @@ class Stand:
         model.answers["execution_plan"] = _PASSIVE if is_resting else _MARKETABLE
         faults = faults_of(cell.kind)
         if cell.step in _EXITING:
-            await self._decide(symbol, "buy")
-            await until(lambda: self.is_protected(symbol), STEP_S, what="a position to exit")
+            await self._want(symbol, "buy", lambda: self.is_protected(symbol))
             self.plan.wait_for(cell.step, faults)
-            await self._decide(symbol, "sell")
+            await self._want(symbol, "sell", self.plan.reached.is_set)
         else:
             self.plan.wait_for(cell.step, faults)
-            await self._decide(symbol, "buy")
-        async with asyncio.timeout(STEP_S):
-            await self.plan.reached.wait()
+            await self._want(symbol, "buy", self.plan.reached.is_set)
         decided = f"{symbol} is decided upon"
         await until(lambda: self.decided_at(symbol) != before, STEP_S, what=decided)
         model.wants.clear()
@@ -125,6 +122,16 @@ class Stand:
         strikes = self.plan.strikes
         now_ns = self.house.exchange.venue.clock.now_ns()
         return bool(strikes) and now_ns < strikes[-1].at_ns + lasts * NS_PER_S
+
+    async def _want(self, symbol: str, wanted: str, is_so: Callable[[], bool]) -> None:
+        """Decide until it is so; an entry declared absent reserves until the next clean look."""
+        deadline = asyncio.get_running_loop().time() + STEP_S
+        while asyncio.get_running_loop().time() < deadline:
+            await self._decide(symbol, wanted)
+            with suppress(AssertionError):
+                await until(is_so, AGAIN_S)
+                return
+        raise AssertionError(f"{symbol} was told to {wanted} for {STEP_S:g} s")
 
     async def _decide(self, symbol: str, wanted: str) -> None:
         self.house.model.wants[symbol] = wanted
