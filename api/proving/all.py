@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from api.proving.campaign import Campaign
+from api.proving.door.campaign import DoorCampaign
 from api.proving.faults.campaign import FaultsCampaign
 from api.proving.fuzz.campaign import FuzzCampaign
 from api.proving.kill.campaign import KillCampaign
@@ -11,4 +12,4 @@ from api.proving.restart.campaign import RestartCampaign
 
 def campaigns() -> tuple[Campaign, ...]:
     """Return every campaign."""
-    return (KillCampaign(), FaultsCampaign(), FuzzCampaign(), RestartCampaign())
+    return (KillCampaign(), FaultsCampaign(), FuzzCampaign(), DoorCampaign(), RestartCampaign())

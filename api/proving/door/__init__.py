@@ -1,0 +1,1 @@
+"""Knock at every door of a running bot, with every key but the right one."""
