@@ -18,6 +18,8 @@ Direction = Literal["up", "down", "nearest"]
 
 _MODES = {"up": ROUND_CEILING, "down": ROUND_FLOOR, "nearest": ROUND_HALF_EVEN}
 _BPS = Decimal(10_000)
+STOP_LIMIT_GIVE = Decimal("0.01")
+"""How far beyond its trigger a stop limit may trade, of price: crypto has no plain stop."""
 
 
 def to_decimal(value: float) -> Decimal:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import sqlalchemy as sa
 
 from domain.errors import JournalError, JournalTooNew
@@ -10,6 +12,9 @@ REVISIONS = ("0001",)
 """Every revision this version knows, oldest first; a test compares it with the scripts."""
 
 HEAD = REVISIONS[-1]
+
+_ALEMBIC = threading.Lock()
+"""Alembic's `op` and `context` belong to the process: two journals at once mixed their tables up."""
 
 
 def bring_up_to_date(connection: sa.Connection, shown: str) -> None:
@@ -65,4 +70,5 @@ def _upgrade(connection: sa.Connection) -> None:
     config = Config()
     config.set_main_option("script_location", "journal:migrations")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    with _ALEMBIC:
+        command.upgrade(config, "head")

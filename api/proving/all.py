@@ -8,8 +8,16 @@ from api.proving.faults.campaign import FaultsCampaign
 from api.proving.fuzz.campaign import FuzzCampaign
 from api.proving.kill.campaign import KillCampaign
 from api.proving.restart.campaign import RestartCampaign
+from api.proving.soak.campaign import SoakCampaign
 
 
 def campaigns() -> tuple[Campaign, ...]:
     """Return every campaign."""
-    return (KillCampaign(), FaultsCampaign(), FuzzCampaign(), DoorCampaign(), RestartCampaign())
+    return (
+        KillCampaign(),
+        FaultsCampaign(),
+        FuzzCampaign(),
+        DoorCampaign(),
+        SoakCampaign(),
+        RestartCampaign(),
+    )

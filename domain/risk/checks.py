@@ -13,8 +13,9 @@ from decimal import Decimal
 from domain.account import daily_loss, drawdown
 from domain.decisions import Check
 from domain.limits import BINDS, Code, Limits, TradingState, seconds
-from domain.market import AssetClass, SessionPhase, asset_class_of
+from domain.market import AssetClass, Instrument, SessionPhase, asset_class_of
 from domain.orders import OrderRequest, Side, broken_rule, is_whole
+from domain.pricing import STOP_LIMIT_GIVE
 from domain.records import NS_PER_S, parse_ns
 from domain.risk.facts import Facts
 from domain.risk.form import malformed, purpose_of
@@ -298,8 +299,19 @@ def _notional_below_min(request: OrderRequest, facts: Facts, _: Limits) -> Findi
     rules, notional = need_instrument(facts), _notional(request)
     least = need_amount(rules.min_notional, "the least notional")
     fewest = need_amount(rules.min_quantity, "the least quantity")
-    passed = notional > 0 and notional >= least and request.quantity >= fewest
-    return passed, f"{request.quantity} for {_usd(notional)}", f"{fewest} for {_usd(least)}"
+    covered = min(notional, _stop_value(request, rules))
+    passed = notional > 0 and covered >= least and request.quantity >= fewest
+    return passed, f"{request.quantity} for {_usd(covered)}", f"{fewest} for {_usd(least)}"
+
+
+def _stop_value(request: OrderRequest, rules: Instrument) -> Decimal:
+    """Return what the venue will value a pair's stop at: its limit price.
+
+    An entry that is just large enough would have a stop that is refused as too small, and so none.
+    """
+    if rules.asset_class is not AssetClass.CRYPTO or request.stop_loss is None:
+        return _notional(request)
+    return request.quantity * request.stop_loss * (1 - STOP_LIMIT_GIVE)
 
 
 def _notional_exceeds_max(request: OrderRequest, facts: Facts, limits: Limits) -> Finding:

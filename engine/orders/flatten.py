@@ -176,6 +176,5 @@ class Flatten:
             client_order_id=seams.exits.next_id(origin, Leg.FLATTEN),
             now_ns=seams.clock.now_ns(),
             collar=self._config.collar,
-            ttl_s=self._config.ttl_s,
         )
         return urgent_request(urgency, self._sellable(symbol), instrument, touch=touch)

@@ -22,7 +22,7 @@ class GatewayConfig(Record, frozen=True):
     """
 
     deadline_s: float = 15.0
-    write_ahead_s: float = 1.0
+    write_ahead_s: float = 0.3
     retry_s: float = 0.25
     retry_longest_s: float = 5.0
     max_entry_tries: int = 5

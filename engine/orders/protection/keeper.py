@@ -19,7 +19,7 @@ from domain.errors import BrokerError, JournalError
 from domain.market import AssetClass
 from domain.orders import Leg, Order, OrderRequest, OrderState, Purpose, Side
 from domain.pricing import to_decimal
-from domain.records import NS_PER_S, format_ns
+from domain.records import NS_PER_S
 from domain.risk import Denied
 from engine.clock import woken_within
 from engine.orders.protection.cover import (
@@ -67,6 +67,7 @@ class Keeper:
         self._needs_refresh = False
         self._basis: Position | None = None
         self._leaving: Why | None = None
+        self._exits: dict[str, int] = {}
 
     def wake(self) -> None:
         """Look again now."""
@@ -333,7 +334,6 @@ class Keeper:
             client_order_id=self._book.next_id(plan.origin, why.leg),
             now_ns=self._seams.clock.now_ns(),
             collar=self._config.exit_collar,
-            ttl_s=self._config.exit_ttl_s,
         )
         await self._close(urgent_request(urgency, self._quantity(), self._instrument, touch=touch))
 
@@ -363,13 +363,23 @@ class Keeper:
                 await woken_within(self._woken, self._seams.clock, min(left_s, 0.25))
 
     async def _expire_exits(self, working: list[Order]) -> None:
-        """Cancel an exit that found no buyer in time: the next look prices it anew."""
-        now = format_ns(self._seams.clock.now_ns())
-        for order in working:
-            is_exit = order.request.leg in _EXIT_LEGS or is_urgent(order)
-            is_old = order.request.valid_until < now and order.state is not OrderState.UNKNOWN
-            if is_exit and is_old and order.state is not OrderState.PENDING_CANCEL:
+        """Cancel an exit that found no buyer in time: the next look prices it anew.
+
+        The agents' closes too: while one works no stop rests, however long it may stay valid.
+        """
+        exits = [order for order in working if order.request.leg in _EXIT_LEGS or is_urgent(order)]
+        names = {order.client_order_id for order in exits}
+        self._exits = {name: since for name, since in self._exits.items() if name in names}
+        for order in exits:
+            if self._is_overdue(order):
                 await self._seams.gateway.cancel(order, "the exit was not filled in time")
+
+    def _is_overdue(self, order: Order) -> bool:
+        now_ns = self._seams.clock.monotonic_ns()
+        since_ns = self._exits.setdefault(order.client_order_id, now_ns)
+        if order.state in {OrderState.UNKNOWN, OrderState.PENDING_CANCEL}:
+            return False
+        return now_ns - since_ns >= self._config.exit_ttl_s * NS_PER_S
 
     async def _briefly(self, question: Awaitable[object]) -> None:
         """Ask what an order could do without: it waits no longer than `patience_s`."""

@@ -19,14 +19,12 @@ from domain.orders import (
     TimeInForce,
     is_whole,
 )
-from domain.pricing import round_price, to_price
+from domain.pricing import STOP_LIMIT_GIVE, round_price, to_price
 from domain.records import NS_PER_S, Record, format_ns
 from engine.orders.protection.plans import Plan
 
-_STOP_COLLAR = Decimal("0.01")
-"""How far beyond its trigger a stop limit may trade: crypto has no plain stop (ALPACA 3.3)."""
-
-_VALID_NS = 60 * 1_000_000_000
+_VALID_NS = 60 * NS_PER_S
+"""How long an exit whose answer is lost may be sent again under its name."""
 
 
 def stop_request(
@@ -55,7 +53,7 @@ def stop_request(
             stop,
             order_type=OrderType.STOP_LIMIT,
             time_in_force=TimeInForce.GTC,
-            limit_price=round_price(plan.stop * (1 - _STOP_COLLAR), instrument, "down"),
+            limit_price=round_price(plan.stop * (1 - STOP_LIMIT_GIVE), instrument, "down"),
         )
     if is_whole(quantity) and plan.target is not None:
         return msgspec.structs.replace(
@@ -73,8 +71,7 @@ def stop_request(
 class Urgency(Record, frozen=True):
     """What an exit that cannot wait is for, and what bounds it.
 
-    `side` is the exit's own. `collar` is the fraction of price it may give up, `ttl_s` how long it
-    may work.
+    `side` is the exit's own. `collar` is the fraction of price it may give up.
     """
 
     origin: str
@@ -83,7 +80,6 @@ class Urgency(Record, frozen=True):
     client_order_id: str
     now_ns: int
     collar: Decimal
-    ttl_s: float
 
 
 def urgent_request(
@@ -104,7 +100,7 @@ def urgent_request(
         order_type=OrderType.LIMIT,
         time_in_force=TimeInForce.IOC if may_ioc else TimeInForce.DAY,
         reference_price=touch,
-        valid_until=format_ns(urgency.now_ns + int(urgency.ttl_s * NS_PER_S)),
+        valid_until=format_ns(urgency.now_ns + _VALID_NS),
         client_order_id=urgency.client_order_id,
         limit_price=round_price(worst, instrument, "nearest"),
     )

@@ -262,3 +262,18 @@ def test_limits_that_scale_with_equity_bear_its_last_seconds(gate):
     much_lower = gate.ledger(account=replace(gate.account, equity=Decimal(9_850)))
     answer = gate.verdict(full, limits=limits, book=much_lower)
     assert gate.failed(answer) == {Code.POSITION_LIMIT_EXCEEDED}
+
+
+def test_an_entry_whose_stop_would_be_too_small_for_the_venue_is_too_small(gate):
+    """The venue values a pair's stop at its limit: such a stop was refused, the position bare."""
+    facts = replace(gate.facts, instrument=gate.coin, quote=replace(gate.quote, symbol="BTC/USD"))
+
+    def verdict(quantity):
+        entry = replace(
+            gate.entry, symbol="BTC/USD", quantity=quantity, time_in_force=TimeInForce.IOC
+        )
+        return gate.verdict(entry, facts)
+
+    assert gate.entry.limit_price * Decimal("0.102") > gate.coin.min_notional
+    assert Code.NOTIONAL_BELOW_MIN in gate.failed(verdict(Decimal("0.102")))
+    assert Code.NOTIONAL_BELOW_MIN not in gate.failed(verdict(Decimal("0.11")))

@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
@@ -78,3 +79,19 @@ async def test_the_database_itself_refuses_to_change_an_entry(config, path, cloc
         for change in ("UPDATE entries SET ref = 'y'", "DELETE FROM entries"):
             with pytest.raises(sqlite3.IntegrityError, match="append-only"):
                 raw.execute(change)
+
+
+def test_databases_may_be_made_at_the_same_moment(tmp_path):
+    """Alembic's globals belong to the process: one journal's tables were made in another's."""
+    engines = [sa.create_engine(f"sqlite:///{tmp_path}/{n}.sqlite3") for n in range(8)]
+
+    def make(engine):
+        with engine.begin() as connection:
+            bring_up_to_date(connection, "here")
+        with engine.connect() as connection:
+            require_current(connection, "here")
+
+    with ThreadPoolExecutor(len(engines)) as threads:
+        list(threads.map(make, engines))
+    for engine in engines:
+        engine.dispose()

@@ -20,6 +20,8 @@ PACKAGES = (
     "journal",
 )
 GATEWAY = Path("engine/orders/gateway.py")
+DEAD_MAN = Path("engine/deadman/watch.py")
+"""The one other hand, in a process of its own, for when the gateway is silent: it only cancels."""
 # Whose `submit` and `cancel` are not a broker's: the gateway's own, threads, matching, candles.
 OTHERS = re.compile(r"(gateway|pool|executor|venue|matcher|life|candles|cancels)\b", re.IGNORECASE)
 
@@ -69,7 +71,7 @@ def test_only_the_gateway_sends_and_cancels():
     """Law 1: every submit and cancel, of exits, flatten and the command line too."""
     found = {path: list(doors(tree)) for path, tree in sources()}
     strangers = {str(path): uses for path, uses in found.items() if uses and path != GATEWAY}
-    assert strangers == {}
+    assert strangers == {str(DEAD_MAN): ["canceler.cancel"]}
     assert sorted(found[GATEWAY]) == ["self._seams.broker.cancel", "self._seams.broker.submit"]
 
 

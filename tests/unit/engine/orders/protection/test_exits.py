@@ -132,6 +132,22 @@ async def test_a_close_that_finds_no_buyer_gives_the_stop_back(guarded, stand, c
     assert stand.ledger.quantity("BTC/USD") > 0
 
 
+async def test_a_close_that_rests_is_taken_back_and_the_stop_with_it(guarded, stand):
+    """A share's close is a DAY order, valid for a minute: while it waited no stop rested."""
+    await stand.gateway.submit(stand.request(quantity=Decimal("0.37")))
+    await stand.until(lambda: guarded.protected("AAPL"))
+    waiting = stand.request(
+        2, leg=Leg.REDUCE, side=Side.SELL, limit_price=Decimal("100.40"), stop_loss=None,
+        take_profit=None,
+    )  # fmt: skip
+    close = await guarded.exits.close(waiting)
+    assert not isinstance(close, Denied)
+    assert close.is_working
+    await stand.until(lambda: guarded.protected("AAPL"))
+    assert stand.ledger.quantity("AAPL") == Decimal("0.37")
+    assert len(guarded.resting("AAPL")) == 1
+
+
 async def test_suspended_exits_leave_a_position_bare_until_a_person_resumes(guarded, stand, crypto):
     """Cancel-all with `protective` means what it says, and a resume takes it back."""
     await stand.gateway.submit(crypto(stand))
