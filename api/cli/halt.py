@@ -16,7 +16,7 @@ import msgspec
 from rich.console import Console
 
 from api import logs
-from api.assembly.halting import Halted, halt_from_here
+from api.assembly.beside.halting import Halted, halt_from_here
 from api.assembly.mapping import plan_of
 from api.assembly.plan import Plan
 from api.cli.serving import door_of

@@ -20,9 +20,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from api.assembly.beside.reconciling import examiner
 from api.assembly.mapping import plan_of
 from api.assembly.plan import Plan
-from api.assembly.reconciling import examiner
 from api.cli.serving import door_of
 from api.settings import Config
 from domain.errors import AutoHedgeError, BrokerRefused, ConfigError

@@ -13,7 +13,7 @@ import msgspec
 from rich.console import Console
 
 from api.assembly.mapping import analyst_of
-from api.assembly.process import open_analyst
+from api.assembly.opening.analyst import open_analyst
 from api.settings import Config
 from domain.decisions import Decision, canonical_decision
 from domain.errors import ConfigError

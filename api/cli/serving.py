@@ -15,7 +15,7 @@ from rich.console import Console
 
 from api.app import create_app, server_config
 from api.assembly import Plan, Process, running
-from api.assembly.deadman import dead_man
+from api.assembly.beside.deadman import dead_man
 from api.security import SecurityConfig
 from api.settings import Config
 from domain.errors import ConfigError

@@ -1,56 +1,16 @@
-"""Hold what the engine is built upon, and answer what its windows ask of the rest."""
+"""Answer what the windows ask of the rest of the engine."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
-from prometheus_client import CollectorRegistry
-
+from api.assembly.opening import Outside
 from domain.limits import TradingState
-from domain.market import Instrument, Quote, asset_class_of
-from domain.ports import Broker, Calendar, Clock, Feed, MarketSink
-from engine.bus import Bus
-from engine.deciding.limiter import Limiter
-from engine.killswitch.mark import HaltMark
-from engine.orders.delivery.points import Point, nowhere
+from domain.market import asset_class_of
 from engine.orders.ownership import Ownership
 from engine.orders.reconcile import Reconciler
-from engine.restart import Remembered
 from engine.trading import TradingGate
 from engine.watching.equity import EquityWatch
-from engine.watching.market import MarketEars
-from engine.watching.venue import VenueWatch
-from feeds.store import RollingStore
-from graph.desk import Desk
-from journal.sql import SqlJournal
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outside:
-    """What the engine is built upon: everything that reaches out of the process."""
-
-    broker: Broker
-    journal: SqlJournal
-    feeds: Sequence[Feed]
-    ask_quote: Callable[[str], Awaitable[Quote | None]]
-    store: RollingStore
-    sink: MarketSink
-    ears: MarketEars
-    calendar: Calendar
-    desk: Desk
-    limiter: Limiter
-    clock: Clock
-    wall: Clock
-    bus: Bus
-    registry: CollectorRegistry
-    instruments: dict[str, Instrument]
-    remembered: Remembered
-    venue: VenueWatch
-    account_id: str
-    mark: HaltMark
-    at: Callable[[Point], None] = nowhere
 
 
 class EngineStanding:

@@ -1,28 +1,17 @@
-"""Put together what lets orders wait for a person: the waiting runs and who closes them."""
+"""Put together who closes approvals."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
 from typing import Any
 
-from api.assembly.outside import Outside
-from api.assembly.plan import ApprovalPlan, EnginePlan
+from api.assembly.opening import Outside
+from api.assembly.plan import EnginePlan
 from domain.market import Window
 from engine.approving.approvals import Approvals
 from engine.approving.seams import ApprovalConfig
 from engine.deciding.runs import Execute
-from graph.approval.checkpoints import open_checkpoints
-from graph.approval.waiting import WaitingRuns
-
-
-async def open_waiting(plan: ApprovalPlan | None, stack: AsyncExitStack) -> WaitingRuns | None:
-    """Open where runs wait, until the stack closes; none where no order needs a person."""
-    if plan is None:
-        return None
-    checkpoints = await stack.enter_async_context(open_checkpoints(plan.checkpoints))
-    return WaitingRuns(checkpoints, above=plan.above)
 
 
 def build_approvals(

@@ -11,9 +11,10 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from api.assembly.approving import build_approvals
-from api.assembly.lowering import Lowering, LoweringSeams
-from api.assembly.outside import EngineStanding, Outside
+from api.assembly.building.approving import build_approvals
+from api.assembly.building.lowering import Lowering, LoweringSeams
+from api.assembly.building.standing import EngineStanding
+from api.assembly.opening import Outside
 from api.assembly.plan import EnginePlan
 from domain.account import Ledger, Position
 from domain.limits import TradingState

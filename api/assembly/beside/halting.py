@@ -14,10 +14,10 @@ from decimal import Decimal
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from api.assembly.engine import Engine, build_engine
-from api.assembly.outside import Outside
+from api.assembly.building import Engine, build_engine
+from api.assembly.opening import Outside
+from api.assembly.opening.market import store_config
 from api.assembly.plan import Plan
-from api.assembly.process import store_config
 from broker.alpaca import AlpacaBroker
 from domain.errors import BrokerError, ConfigError, JournalError
 from domain.limits import TradingState

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from api.assembly.outside import Outside
+from api.assembly.opening import Outside
 from api.assembly.plan import EnginePlan
 from domain.account import Ledger
 from domain.limits import Code
