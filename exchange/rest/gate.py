@@ -11,6 +11,7 @@ from typing import Any
 
 from fastapi import Request as HttpRequest
 from fastapi import Response
+from starlette.requests import ClientDisconnect
 
 from exchange.errors import VenueRefusal, bad_input, rate_limited, refusal
 from exchange.faults import Answer, Request
@@ -22,6 +23,8 @@ from exchange.venue import Venue
 
 _BAD_BODY = 40010000
 _NO_CONTENT = 204
+_CLIENT_GONE = 499
+"""Nobody hears it: the client died before its request was whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,10 @@ class Gate:
 
     async def pass_through(self, http: HttpRequest, action: Action) -> Response:
         """Answer one request."""
-        raw = await http.body()
+        try:
+            raw = await http.body()
+        except ClientDisconnect:
+            return Response(status_code=_CLIENT_GONE)
         request = Request(
             method=http.method,
             path=http.url.path,

@@ -64,7 +64,6 @@ def drive(schema: dict[str, Any], how: Drive, tell: Callable[[], None]) -> Fuzze
             remedy="pip install 'autohedge[prove]'",
             code="EXTRA_MISSING",
         ) from missing
-    _let_generators_meet()
     found, until = Fuzzed(), 0.0
     share_s = how.seconds / len(schema["paths"])
     modes = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
@@ -112,28 +111,6 @@ def _unlocked(schema: dict[str, Any]) -> dict[str, Any]:
         for path, operations in schema["paths"].items()
     }
     return {**schema, "paths": paths}
-
-
-def _let_generators_meet() -> None:
-    """Give Hypothesis' collections back the method that hypothesis-jsonschema (0.23) still calls.
-
-    Hypothesis 6.170 made them iterators; without this no object can be generated at all.
-    """
-    from hypothesis.internal.conjecture.utils import many  # noqa: PLC0415 - the extra, as above
-
-    if hasattr(many, "more"):
-        return
-
-    def more(self: Any) -> bool:
-        if not hasattr(self, "steps"):
-            self.__enter__()
-            self.steps = iter(self)
-        if next(self.steps, self) is self:
-            self.__exit__(None)
-            return False
-        return True
-
-    setattr(many, "more", more)  # noqa: B010 - a method that its type does not have
 
 
 def _send(case: Case, session: requests.Session, url: str, found: Fuzzed) -> None:
