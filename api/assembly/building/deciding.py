@@ -1,0 +1,145 @@
+"""Make the deciding half: approvals, runs, dispatcher, and the session that starts them."""
+
+from __future__ import annotations
+
+from api.assembly.building.approving import build_approvals
+from api.assembly.building.parts import EngineParts
+from domain.market import Window
+from domain.orders import Leg, Order, OrderRequest
+from domain.records import plain
+from domain.risk import Denied
+from engine.approving.approvals import APPROVAL_PENDING
+from engine.deciding.dispatcher import Dispatcher, DispatcherConfig, DispatcherPorts, DropReason
+from engine.deciding.limiter import Ticket
+from engine.deciding.runs import Runs
+from engine.session import Session
+
+
+def make_deciding(parts: EngineParts) -> None:
+    """Make what decides, and what starts and stops it."""
+    asking = _Asking(parts)
+    _make_runs(parts, asking)
+    _make_dispatcher(parts, asking)
+    _make_session(parts)
+
+
+def _make_runs(parts: EngineParts, asking: _Asking) -> None:
+    plan, outside = parts.plan, parts.outside
+    parts.approvals = build_approvals(
+        plan,
+        outside,
+        approved=parts.windows.approved,
+        enter=asking.enter,
+        start=parts.guard.start,
+        alert=parts.alert,
+    )
+    parts.runs = Runs(
+        compose=asking.compose,
+        desk=outside.desk,
+        journal=outside.journal,
+        enter=asking.enter,
+        close=asking.close,
+        publish=parts.publish,
+        decided=parts.metrics.decision_finished,
+        ask=parts.approvals.ask,
+        start=parts.guard.start,
+        deadline_s=plan.decision_deadline_s - 1.0,
+    )
+
+
+def _make_dispatcher(parts: EngineParts, asking: _Asking) -> None:
+    plan, outside = parts.plan, parts.outside
+    parts.dispatcher = Dispatcher(
+        DispatcherConfig(
+            symbols=plan.symbols,
+            cooldown_s=plan.cooldown_s,
+            wake_move_atr=plan.wake_move_atr,
+            decision_deadline_s=plan.decision_deadline_s,
+        ),
+        DispatcherPorts(
+            run=parts.runs.run,
+            is_warm=lambda symbol: outside.store.view(symbol).is_warm,
+            has_position=lambda symbol: parts.ledger.quantity(symbol) != 0,
+            entries_possible=asking.entries_possible,
+            mid_and_atr=asking.mid_and_atr,
+            exit_levels=asking.exit_levels,
+            set_band=outside.store.set_band,
+            on_drop=asking.on_drop,
+            on_failure=asking.on_failure,
+        ),
+        limiter=outside.limiter,
+        clock=outside.clock,
+    )
+
+
+def _make_session(parts: EngineParts) -> None:
+    outside = parts.outside
+    parts.session = Session(
+        watch=parts.watch,
+        ears=outside.ears,
+        dispatcher=parts.dispatcher,
+        prepare=parts.guard.is_ready.wait,
+        cancel_entries=lambda: parts.gateway.cancel_entries("stop"),
+        journal=outside.journal,
+        publish=parts.publish,
+        alert=parts.notices.add,
+        clock=outside.clock,
+    )
+
+
+class _Asking:
+    """Answer what dispatcher and runs ask of the engine, and hand on what they tell."""
+
+    def __init__(self, parts: EngineParts) -> None:
+        self._parts = parts
+
+    def compose(self, symbol: str, reason: str) -> Window | str:
+        """Return the window of a symbol, or why there is none: its last entry still waits."""
+        if self._parts.approvals.is_waiting(symbol) and self._parts.ledger.quantity(symbol) == 0:
+            return APPROVAL_PENDING
+        return self._parts.windows.compose(symbol, reason=reason)
+
+    async def enter(self, request: OrderRequest) -> Order | Denied:
+        """Send an entry on a fresh view of the account and a fresh quote."""
+        await self._parts.reconciler.before_entry(self._parts.plan.limits.account_max_age_s)
+        await self._parts.fresh.renew(request.symbol)
+        result = await self._parts.gateway.submit(request)
+        if isinstance(result, Denied):
+            self._parts.metrics.order_denied(result.code.value)
+        return result
+
+    async def close(self, request: OrderRequest) -> Order | Denied:
+        """Close a position as the agents decided, on a fresh quote."""
+        await self._parts.fresh.renew(request.symbol)
+        return await self._parts.exits.close(request)
+
+    def entries_possible(self, symbol: str) -> bool:
+        """Tell whether a run of a flat symbol could lead to an order at all."""
+        working = self._parts.book.working(symbol)
+        has_entry = any(order.request.leg is Leg.ENTRY for order in working)
+        is_busy = has_entry or self._parts.approvals.is_waiting(symbol)
+        return not is_busy and self._parts.standing.entries_possible(symbol)
+
+    def mid_and_atr(self, symbol: str) -> tuple[float, float] | None:
+        """Return what the price moves from and the measure of a move."""
+        view = self._parts.outside.store.view(symbol)
+        if view.quote is None or view.atr is None:
+            return None
+        return view.quote.mid, view.atr
+
+    def exit_levels(self, symbol: str) -> tuple[float | None, float | None]:
+        """Return the stop and the target whose touch wakes the agents."""
+        plan = self._parts.exits.plan(symbol)
+        if plan is None:
+            return None, None
+        return float(plan.stop), None if plan.target is None else float(plan.target)
+
+    def on_drop(self, ticket: Ticket, reason: DropReason) -> None:
+        """Tell watchers of a ticket that left the queue."""
+        self._parts.publish("ticket_dropped", {**plain(ticket), "dropped_for": reason.value})
+
+    def on_failure(self, ticket: Ticket, error: Exception) -> None:
+        """Tell the operator of a run that failed."""
+        code = str(getattr(error, "code", "RUN_FAILED"))
+        message = f"The run of {ticket.symbol} failed: {repr(error)[:300]}"
+        self._parts.alert(code, str(getattr(error, "line", message)), ticket.symbol)
