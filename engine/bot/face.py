@@ -6,131 +6,32 @@ with its actor before it acts, but for those that only make things safer: these 
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Sequence
 from typing import Any
 
-from domain.account import Ledger, Position
 from domain.errors import JournalError
 from domain.limits import TradingState
 from domain.market import AssetClass, Instrument, asset_class_of
 from domain.orders import Order
-from domain.ports import Broker, Calendar, Clock, Entry, EntryKind, Journal
-from domain.records import NS_PER_S, Record, format_ns
-from engine.approving.approvals import APPROVAL_PENDING, Approvals
+from domain.ports import Entry, EntryKind
+from engine.approving.approvals import APPROVAL_PENDING
+from engine.bot.parts import Parts
+from engine.bot.views import Views
 from engine.control import (
     AccountView,
     Approving,
     ControlRefused,
-    Notice,
     PositionView,
-    ProtectedBy,
     SessionState,
     Status,
-    SymbolStatus,
     TicketView,
 )
-from engine.deciding.dispatcher import Dispatcher
-from engine.deciding.limiter import Limiter
-from engine.deciding.runs import Runs
-from engine.guard import Guard
-from engine.killswitch.mark import HaltMark
-from engine.killswitch.sweep import Sweeper
-from engine.orders.flatten import Flatten
 from engine.orders.looks import Reconciliation
-from engine.orders.ownership import Ownership
-from engine.orders.protection.exits import Exits
-from engine.orders.protection.plans import sellable
-from engine.orders.reconcile import Reconciler
 from engine.restart import RESTORE, SUSPEND
-from engine.session import Session
-from engine.trading import OPERATOR, STARTABLE, STOPPED, TradingGate
-from engine.watching.equity import EquityWatch
-from engine.watching.market import MarketEars, Publish
-from feeds.store import RollingStore
+from engine.trading import OPERATOR, STARTABLE, STOPPED
 
-_NOTICES = 50
 MANUAL_TRADE = "MANUAL_TRADE"
 """The code that resumes symbols in which somebody else traded."""
-
-
-class BotConfig(Record, frozen=True):
-    """What the bot is called and what it trades. `labels` say what each symbol's data is."""
-
-    mode: str
-    analyst: str
-    feed: str
-    symbols: tuple[str, ...]
-    labels: dict[str, str]
-
-
-class Notices:
-    """Keep the last lines for the operator; each is journaled and shown to watchers."""
-
-    def __init__(self, journal: Journal, publish: Publish, clock: Clock) -> None:
-        self._journal = journal
-        self._publish = publish
-        self._clock = clock
-        self._lines: deque[Notice] = deque(maxlen=_NOTICES)
-
-    def add(self, code: str, message: str, symbol: str | None = None) -> None:
-        """Raise one line; the same line again within the kept ones is not repeated in a row."""
-        body = {"code": code, "message": message, "symbol": symbol}
-        if self.show(code, message, symbol):
-            self._journal.trace(Entry(kind=EntryKind.ALERT, ref=symbol or code, body=body))
-
-    def show(self, code: str, message: str, symbol: str | None = None) -> bool:
-        """Keep and show a line that is journaled elsewhere; false when it is the last one's."""
-        last = self._lines[-1] if self._lines else None
-        if last is not None and (last.code, last.message, last.symbol) == (code, message, symbol):
-            return False
-        notice = Notice(
-            code=code, message=message, symbol=symbol, ts=format_ns(self._clock.now_ns())
-        )
-        self._lines.append(notice)
-        self._publish("alert_raised", {"code": code, "message": message, "symbol": symbol})
-        return True
-
-    @property
-    def lines(self) -> tuple[Notice, ...]:
-        """Return the kept lines, newest last."""
-        return tuple(self._lines)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parts:
-    """Everything the bot is made of, built in one place (`api.assembly`)."""
-
-    config: BotConfig
-    broker: Broker
-    journal: Journal
-    is_journal_up: Callable[[], bool]
-    reader: Any
-    clock: Clock
-    calendar: Calendar
-    store: RollingStore
-    ears: MarketEars
-    ledger: Ledger
-    instrument: Callable[[str], Instrument]
-    find_order: Callable[[str], Order | None]
-    exits: Exits
-    flatten: Flatten
-    reconciler: Reconciler
-    ownership: Ownership
-    equity: EquityWatch
-    gate: TradingGate
-    mark: HaltMark
-    sweeper: Sweeper
-    guard: Guard
-    session: Session
-    dispatcher: Dispatcher
-    limiter: Limiter
-    runs: Runs
-    approvals: Approvals
-    notices: Notices
-    skew_ns: Callable[[], int | None]
 
 
 class Bot:
@@ -138,6 +39,7 @@ class Bot:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._views = Views(parts)
 
     async def start(self, *, actor: str, reason: str = "") -> Status:
         """Run the session; raises `ControlRefused` when a person must resume first."""
@@ -261,65 +163,15 @@ class Bot:
 
     def status(self) -> Status:
         """Return the whole at a glance."""
-        parts, standing = self._parts, self._parts.gate.standing
-        skew_ns = parts.skew_ns()
-        return Status(
-            session=parts.session.state,
-            trading=standing.state,
-            trading_code=standing.code,
-            trading_reason=standing.reason,
-            mode=parts.config.mode,
-            analyst=parts.config.analyst,
-            feed=parts.config.feed,
-            is_reconciled=parts.reconciler.is_clean,
-            is_journal_up=parts.is_journal_up(),
-            is_order_stream_up=parts.reconciler.is_link_up,
-            is_feed_up=parts.ears.is_up,
-            started_at=parts.session.started_at,
-            slots=parts.limiter.slots,
-            slots_busy=parts.limiter.busy,
-            tickets_waiting=parts.limiter.waiting,
-            decisions=parts.runs.count,
-            orders_working=len(self.working_orders()),
-            positions_open=len(parts.ledger.positions),
-            equity=parts.ledger.equity,
-            day_pnl=parts.equity.day_pnl,
-            model_cost_usd=Decimal(repr(round(parts.runs.model_cost_usd, 6))),
-            clock_skew_s=None if skew_ns is None else skew_ns / NS_PER_S,
-            symbols=tuple(self._symbol_status(symbol) for symbol in parts.config.symbols),
-            notices=parts.notices.lines,
-            approvals_pending=parts.approvals.count,
-            last_sweep=parts.sweeper.last,
-        )
+        return self._views.status()
 
     def account(self) -> AccountView | None:
         """Return the account with its age and what today brought."""
-        parts = self._parts
-        account, asked_ns, equity = (
-            parts.ledger.account,
-            parts.ledger.account_ts_ns,
-            parts.ledger.equity,
-        )
-        if account is None or asked_ns is None or equity is None:
-            return None
-        peak = parts.equity.peak or equity
-        return AccountView(
-            account=account,
-            age_s=(parts.clock.now_ns() - asked_ns) / NS_PER_S,
-            day_pnl=parts.equity.day_pnl or Decimal(0),
-            realized_pnl=parts.ledger.realized_pnl,
-            exposure=parts.ledger.exposure(),
-            reserved=sum(
-                (row.charge for row in parts.ledger.reservations.values() if row.is_entry),
-                Decimal(0),
-            ),
-            peak_equity=peak,
-            drawdown=max(Decimal(0), (peak - equity) / peak) if peak > 0 else Decimal(0),
-        )
+        return self._views.account()
 
     def positions(self) -> Sequence[PositionView]:
         """Return open positions, each with who protects it."""
-        return [self._position(symbol) for symbol in self._parts.ledger.positions]
+        return self._views.positions()
 
     def working_orders(self) -> Sequence[Order]:
         """Return our orders that may still fill."""
@@ -335,54 +187,6 @@ class Bot:
     def reader(self) -> Any:
         """Return the journal's reader."""
         return self._parts.reader
-
-    def _position(self, symbol: str) -> PositionView:
-        parts, position = self._parts, self._parts.ledger.position(symbol)
-        assert position is not None
-        plan, price = parts.exits.plan(symbol), position.market_price
-        is_ours = parts.ownership.is_managed(symbol) and not parts.ownership.is_foreign(symbol)
-        return PositionView(
-            symbol=symbol,
-            quantity=position.quantity,
-            average_price=position.average_price,
-            market_price=price,
-            market_value=None if price is None else price * position.quantity,
-            unrealized_pnl=position.unrealized_pnl,
-            is_ours=is_ours,
-            protected_by=parts.exits.protected_by(symbol) if is_ours else ProtectedBy.NONE,
-            stop_price=None if plan is None else plan.stop,
-            target_price=None if plan is None else plan.target,
-            opened_at=None if plan is None else plan.opened_at,
-            is_dust=self._is_dust(symbol, position),
-        )
-
-    def _is_dust(self, symbol: str, position: Position) -> bool:
-        """Tell what is too small to close; of others' symbols no rules are known."""
-        if not self._parts.ownership.is_managed(symbol):
-            return False
-        price = position.market_price or Decimal(0)
-        return sellable(position.quantity, self._parts.instrument(symbol), price=price) == 0
-
-    def _symbol_status(self, symbol: str) -> SymbolStatus:
-        parts = self._parts
-        view, now_ns = parts.store.view(symbol), parts.clock.now_ns()
-        quote, trade, asset_class = view.quote, view.last_trade, asset_class_of(symbol)
-        return SymbolStatus(
-            symbol=symbol,
-            asset_class=asset_class,
-            label=parts.config.labels.get(symbol, ""),
-            bars=view.n_closed,
-            is_warm=view.is_warm,
-            is_stale=view.is_stale,
-            is_halted=view.is_halted,
-            is_reducing=parts.ownership.is_reducing(symbol),
-            session=parts.calendar.phase(asset_class, now_ns).value,
-            quote_age_s=None if quote is None else (now_ns - quote.ts_recv) / NS_PER_S,
-            bid=None if quote is None else quote.bid,
-            ask=None if quote is None else quote.ask,
-            last_price=None if trade is None else trade.price,
-            last_decision_at=parts.runs.last_at.get(symbol),
-        )
 
     async def _reject_waiting(self, actor: str) -> None:
         """Refuse what waits: whoever wants to be flat wants no entry that was proposed before."""
