@@ -1,0 +1,1 @@
+"""Stage the cases: each stage is a bot and an exchange of its own."""
