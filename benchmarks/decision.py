@@ -29,7 +29,7 @@ import msgspec
 from langgraph.graph import START, StateGraph
 from typing_extensions import TypedDict
 
-from api.cli.serving import calm_collector
+from api.cli.running.serving import calm_collector
 from benchmarks.figures import Figure, show
 from domain.decisions import Answer, Brief, Call, Role
 from domain.market import Bar, Window, WindowNews

@@ -115,7 +115,7 @@ def demo(
     symbols: Annotated[int, typer.Option(help="How many symbols to trade.")] = 12,
 ) -> None:
     """Trade a local market with no key and no account: exchange, bot and HTTP."""
-    from api.cli.demo import run_demo
+    from api.cli.running.demo import run_demo
 
     run_demo(port=port, seed=seed, symbols=symbols)
 
@@ -136,7 +136,7 @@ def run_command(
     ] = None,
 ) -> None:
     """Serve HTTP and trade Alpaca paper (or live, or a simulation) when told to start."""
-    from api.cli.run import run_bot
+    from api.cli.running.run import run_bot
 
     run_bot(live=live, watch=watch, start=start, confirmed=confirm_live)
 
@@ -156,7 +156,7 @@ def halt(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
     """Forbid entries and cancel working ones, also when the bot's HTTP does not answer."""
-    from api.cli.halt import HaltOptions, run_halt
+    from api.cli.running.halt import HaltOptions, run_halt
 
     run_halt(
         HaltOptions(
@@ -185,7 +185,7 @@ def exchange(
     tied: Annotated[bool, typer.Option(hidden=True, help="End when stdin closes.")] = False,
 ) -> None:
     """Run the local Alpaca alone: any client of Alpaca can be pointed at it."""
-    from api.cli.exchange import ExchangeOptions, run_exchange
+    from api.cli.running.exchange import ExchangeOptions, run_exchange
 
     run_exchange(
         ExchangeOptions(
@@ -223,7 +223,7 @@ def replay(
     as_json: Annotated[bool, typer.Option("--json", help="Print the decision as JSON.")] = False,
 ) -> None:
     """Run a window through the graph again; with --decision compare to the byte."""
-    from api.cli.replay import run_replay
+    from api.cli.journal.replay import run_replay
 
     run_replay(window=window, decision=decision, analyst=analyst, as_json=as_json)
 
@@ -245,7 +245,7 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Print what the journal knows: decisions, denials, orders, fills, profit, model cost."""
-    from api.cli.report import run_report
+    from api.cli.journal.report import run_report
 
     run_report(as_json=as_json)
 
@@ -286,7 +286,7 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
 ) -> None:
     """Verify the journal's chain, anchors and tables, and name the first bad entry."""
-    from api.cli.audit import AuditCommand, run_audit
+    from api.cli.journal.audit import AuditCommand, run_audit
 
     asked = AuditCommand(
         database=database,
@@ -315,7 +315,7 @@ def export_command(
     ] = None,
 ) -> None:
     """Write the journal to JSON Lines or Parquet, with its hashes."""
-    from api.cli.export import ExportCommand, run_export
+    from api.cli.journal.export import ExportCommand, run_export
 
     run_export(
         ExportCommand(
@@ -341,6 +341,6 @@ def reconcile(
     as_json: Annotated[bool, typer.Option("--json", help="Print the differences as JSON.")] = False,
 ) -> None:
     """Show where journal and venue differ: orders, positions and cash; exits with 1 if they do."""
-    from api.cli.reconcile import ReconcileOptions, run_reconcile
+    from api.cli.journal.reconcile import ReconcileOptions, run_reconcile
 
     run_reconcile(ReconcileOptions(repair=repair, yes=yes, live=live, as_json=as_json))

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from api.assembly import Process
 from api.assembly.mapping import plan_of
-from api.cli.serving import Serving, door_of, serve
+from api.cli.running.serving import Serving, door_of, serve
 from api.settings import Config
 
 

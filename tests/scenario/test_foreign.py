@@ -9,7 +9,7 @@ from rich.console import Console
 
 from api.app import create_app
 from api.cli.main import Exit, run
-from api.cli.serving import say_what_is_left
+from api.cli.running.serving import say_what_is_left
 from api.security import SecurityConfig
 from domain.errors import ConfigError
 from exchange.config import seeded_stock

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from api.assembly.watch import WatchedStore
-from api.cli.run import mode_of
+from api.cli.running.run import mode_of
 from api.settings import Config
 from domain.errors import ConfigError
 from domain.market import AssetClass, Instrument, Quote, StatusChanged, Trade

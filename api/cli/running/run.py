@@ -11,7 +11,7 @@ from api.assembly import Plan, Process
 from api.assembly.live import confirm, host_of, shown
 from api.assembly.mapping import plan_of
 from api.assembly.watch import WATCH, watch_plan
-from api.cli.serving import Door, Serving, door_of, serve
+from api.cli.running.serving import Door, Serving, door_of, serve
 from api.settings import REAL_MONEY, Config
 from domain.errors import ConfigError
 from engine.clock import LiveClock

@@ -16,7 +16,7 @@ from rich.console import Console
 from api import logs
 from api.assembly import Plan, Process
 from api.assembly.mapping import plan_of
-from api.cli.serving import Door, Serving, door_of, serve
+from api.cli.running.serving import Door, Serving, door_of, serve
 from api.settings import Config
 from domain.errors import ConfigError
 

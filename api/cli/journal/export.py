@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from api.cli.progress import progress
+from api.cli.journal.progress import progress
 from api.settings import Config
 from domain.errors import ConfigError
 from domain.ports import EntryKind

@@ -19,7 +19,7 @@ from api import logs
 from api.assembly.beside.halting import Halted, halt_from_here
 from api.assembly.mapping import plan_of
 from api.assembly.plan import Plan
-from api.cli.serving import door_of
+from api.cli.running.serving import door_of
 from api.settings import Config
 from domain.errors import ConfigError, JournalError
 from domain.records import Record, format_ns

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from api.cli.progress import progress
+from api.cli.journal.progress import progress
 from api.settings import Config
 from domain.errors import ConfigError
 from domain.records import NS_PER_S, plain

@@ -1,0 +1,1 @@
+"""Read the journal: verify, export, report, replay, and compare it with the venue."""

@@ -1,0 +1,1 @@
+"""Run the bot, the local exchange or both, and halt what runs."""
