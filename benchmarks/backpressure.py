@@ -13,9 +13,9 @@ import gc
 import statistics
 import time
 
-from benchmarks.decision import Following
 from benchmarks.figures import Figure, show
-from benchmarks.pipeline import Pipeline, frame, resident_mb, seconds
+from benchmarks.stage.analysts import Following
+from benchmarks.stage.pipeline import Pipeline, frame, resident_mb, seconds
 from domain.records import NS_PER_S
 from engine.clock import LiveClock
 

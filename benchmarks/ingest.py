@@ -25,7 +25,7 @@ from alpaca.data.live import StockDataStream
 from websockets.asyncio.client import connect
 
 from benchmarks.figures import Figure, show
-from benchmarks.firehose import SYMBOLS, serving
+from benchmarks.stage.firehose import SYMBOLS, serving
 from engine.clock import LiveClock
 from feeds.alpaca import AlpacaFeed, AlpacaFeedConfig, Channel
 from feeds.alpaca.wire import QuoteMessage, TradeMessage, stamp_ns

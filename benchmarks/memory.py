@@ -20,9 +20,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.decision import Following
 from benchmarks.figures import Figure, show
-from benchmarks.pipeline import Pipeline, frame, resident_mb
+from benchmarks.stage.analysts import Following
+from benchmarks.stage.pipeline import Pipeline, frame, resident_mb
 from domain.records import NS_PER_S
 from engine.clock import ManualClock
 

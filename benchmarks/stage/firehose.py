@@ -4,7 +4,7 @@ The handshake, keys and subscription are Alpaca's, spoken by websockets; what fo
 were framed beforehand and go straight to the transport. Event times advance by `SPACING_NS` a
 message, so that a client's candles close. Run by itself it measures a bare client, as a reference:
 
-    python -m benchmarks.firehose
+    python -m benchmarks.stage.firehose
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.decision import Forgetful
-from benchmarks.firehose import message
+from benchmarks.stage.analysts import Forgetful
+from benchmarks.stage.firehose import message
 from domain.account import Account, Ledger
 from domain.limits import Limits, TradingState
 from domain.market import Floors, Instrument, Window, asset_class_of
@@ -93,32 +93,14 @@ class Pipeline:
         self._decoder = FrameDecoder()
         publish = Bus().publish
         self._ears = MarketEars(publish)
-        calendar = AlwaysOpenCalendar()
+        self._calendar = AlwaysOpenCalendar()
         self.store = RollingStore(
             StoreConfig(symbols=symbols, interval_s=1),
             listener=self._ears,
             clock=clock,
-            calendar=calendar,
+            calendar=self._calendar,
         )
-        self._windows = Windows(
-            WindowConfig(
-                account="bench",
-                strategy="bench",
-                symbols=symbols,
-                interval_s=1,
-                feed="sip",
-                limits=Limits(),
-                floors=Floors(),
-                prompts=template_digests(),
-            ),
-            view=self.store.view,
-            ledger=_ledger(symbols, clock),
-            instrument=_instrument,
-            plan=lambda _: None,
-            standing=Standing(),
-            calendar=calendar,
-            clock=clock,
-        )
+        self._windows = self._make_windows(symbols)
         self.runs = Runs(
             compose=self._compose,
             desk=Desk(analyst, clock),
@@ -131,22 +113,7 @@ class Pipeline:
             deadline_s=44.0,
         )
         self.limiter = Limiter(slots=3, queue_size=100, clock=clock)
-        self.dispatcher = Dispatcher(
-            DispatcherConfig(symbols=symbols, cooldown_s=cooldown_s),
-            DispatcherPorts(
-                run=self.runs.run,
-                is_warm=lambda symbol: self.store.view(symbol).is_warm,
-                has_position=lambda _: False,
-                entries_possible=lambda _: True,
-                mid_and_atr=self._mid_and_atr,
-                exit_levels=lambda _: (None, None),
-                set_band=self.store.set_band,
-                on_drop=lambda *_: None,
-                on_failure=self._fail,
-            ),
-            limiter=self.limiter,
-            clock=clock,
-        )
+        self.dispatcher = self._make_dispatcher(symbols, cooldown_s)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Pipeline]:
@@ -163,6 +130,45 @@ class Pipeline:
     def take(self, frame: bytes) -> None:
         """Take one frame as the feed does, and close the bars that are due."""
         self.store.apply_frame(self._decoder.decode(frame))
+
+    def _make_windows(self, symbols: tuple[str, ...]) -> Windows:
+        return Windows(
+            WindowConfig(
+                account="bench",
+                strategy="bench",
+                symbols=symbols,
+                interval_s=1,
+                feed="sip",
+                limits=Limits(),
+                floors=Floors(),
+                prompts=template_digests(),
+            ),
+            view=self.store.view,
+            ledger=_ledger(symbols, self._clock),
+            instrument=_instrument,
+            plan=lambda _: None,
+            standing=Standing(),
+            calendar=self._calendar,
+            clock=self._clock,
+        )
+
+    def _make_dispatcher(self, symbols: tuple[str, ...], cooldown_s: float) -> Dispatcher:
+        return Dispatcher(
+            DispatcherConfig(symbols=symbols, cooldown_s=cooldown_s),
+            DispatcherPorts(
+                run=self.runs.run,
+                is_warm=lambda symbol: self.store.view(symbol).is_warm,
+                has_position=lambda _: False,
+                entries_possible=lambda _: True,
+                mid_and_atr=self._mid_and_atr,
+                exit_levels=lambda _: (None, None),
+                set_band=self.store.set_band,
+                on_drop=lambda *_: None,
+                on_failure=self._fail,
+            ),
+            limiter=self.limiter,
+            clock=self._clock,
+        )
 
     def _compose(self, symbol: str, reason: str) -> Window | str:
         window = self._windows.compose(symbol, reason=reason)

@@ -1,0 +1,1 @@
+"""What benchmarks are played with: windows, analysts that cost nothing, frames, bare graphs."""
