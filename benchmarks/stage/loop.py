@@ -43,6 +43,7 @@ class Loop:
             close=_accept,
             publish=Bus().publish,
             decided=self._decided,
+            ask=lambda _: (),
             start=self._start,
             deadline_s=44.0,
         )

@@ -109,6 +109,7 @@ class Pipeline:
             close=_accept,
             publish=publish,
             decided=lambda _: None,
+            ask=lambda _: (),
             start=self._start,
             deadline_s=44.0,
         )
