@@ -43,6 +43,7 @@ from engine.orders.delivery.cancels import Cancels
 from engine.orders.delivery.lookup import Lookup, Repeated
 from engine.orders.delivery.points import NOT_SENT, Point
 from engine.orders.delivery.seams import GatewayConfig, GatewaySeams
+from engine.orders.delivery.second_looks import SecondLooks
 from engine.orders.delivery.turns import Turns
 from engine.orders.delivery.written import WriteAhead, denied_body, gate_entry
 
@@ -86,6 +87,7 @@ class Gateway:
             spawn=self._spawn,
             config=self._config,
         )
+        self._second_looks = SecondLooks(seams.book, self._lookup, self._spawn)
         self._group: asyncio.TaskGroup | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sending: set[asyncio.Task[Any]] = set()
@@ -177,6 +179,7 @@ class Gateway:
             elif order.state is OrderState.PENDING_CANCEL and order.venue_order_id is not None:
                 self._cancels.begin(order, order.reason)
             self._start_timer(order)
+            self._second_looks.begin(order)
 
     def _authorize(self, request: OrderRequest) -> AuthorizedOrder | Denied:
         """Check and reserve in one step without an await (law 9)."""
@@ -368,6 +371,7 @@ class Gateway:
         if after.venue_order_id is not None and name in self._unwanted:
             self._cancels.begin(after, self._unwanted.pop(name))
         self._start_timer(after)
+        self._second_looks.begin(after)
 
     def _start_timer(self, order: Order) -> None:
         """Bound an entry's life, once: the venue bounds an IOC's, nobody else a limit's."""

@@ -5,6 +5,7 @@ import sqlite3
 from decimal import Decimal
 
 from exchange.config import seeded_crypto
+from exchange.faults import Fault, FaultKind, FaultPlan, Where
 
 PAIR = "BTC/USD"
 CALM = {"has_surprises": False, "volatility_bps": 4.0, "prints_per_s": 6.0, "quotes_per_s": 6.0}
@@ -96,3 +97,14 @@ async def test_a_trailing_distance_in_ranges_survives_a_restart(open_house, unti
             assert after.opened_at == before.opened_at
             assert after.stop >= before.stop
             await until(lambda: covers(house), 10, what="a stop for all of it")
+
+
+async def test_a_fill_whose_event_is_lost_is_asked_after(open_house, until):
+    """The stream looked well and never told of the fill: it stood bare until the timer came."""
+    lost = Fault(kind=FaultKind.EVENT_LOST, where=Where(event="fill", leg="entry"), times=1)
+    plan = FaultPlan([lost])
+    async with open_house(CALM_PAIR, faults=plan) as house:
+        changes = {"TRADING_SYMBOLS": PAIR, "TRADING_MODE": "crypto"}
+        async with house.bot(**changes) as process:
+            await bought(house, until, process)
+    assert [strike.kind for strike in plan.strikes] == [FaultKind.EVENT_LOST]
