@@ -17,7 +17,7 @@ from rich.table import Table
 from api.assembly.live import LIVE, PAPER, PAPER_KEYS, check_account
 from api.assembly.mapping import plan_of
 from api.assembly.plan import Plan
-from api.redaction import of_environment
+from api.logs.redaction import of_environment
 from api.settings import Config
 from broker.alpaca import AlpacaBroker
 from domain.errors import AutoHedgeError, FeedError, JournalError

@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    from api.redaction import on_crash
+    from api.logs.redaction import on_crash
 
     on_crash(kind, error, trace)
 
@@ -92,7 +92,7 @@ def run(command: Callable[[], None]) -> int:
 
 def _refused(error: AutoHedgeError) -> Exit:
     """Say in one line what is wrong and what to do; what strangers wrote in it is harmless."""
-    from api.redaction import of_environment, printable
+    from api.logs.redaction import of_environment, printable
 
     line = of_environment()(printable(error.line, keep="\n"))
     err.print(f"{error.code}: {line}", style="red", markup=False)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from api import logs
 from api.assembly.mapping import plan_of
+from api.logs.lines import configure
 from api.settings import Config
 from domain.errors import FeedError
 from domain.market import MarketEvent
@@ -43,7 +43,7 @@ class _Counter:
 def record_tape(to: Path, *, seconds: float | None) -> None:
     """Record until Ctrl-C or for so many seconds; raises `ConfigError` or `FeedError`."""
     config = Config.read()
-    logs.configure(config)
+    configure(config)
     plan = plan_of(config, mode="paper")
     out = Console(highlight=False)
     asyncio.run(_record(to, plan.feeds, seconds, out))

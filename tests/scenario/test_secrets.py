@@ -23,8 +23,8 @@ import pytest
 import zstandard
 
 from api.app import served_routes
+from api.logs.redaction import address_names, secret_names
 from api.proving.house import House, open_house
-from api.redaction import address_names, secret_names
 from api.settings import known_variables
 from exchange.config import seeded_crypto
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from api import logs
 from api.assembly import Plan, Process
 from api.assembly.mapping import plan_of
 from api.cli.running.serving import Door, Serving, door_of, serve
+from api.logs.lines import configure
 from api.settings import Config
 from domain.errors import ConfigError
 
@@ -57,7 +57,7 @@ async def _demo(*, port: int | None, seed: int, symbols: int) -> None:
     out.print("Starting a local exchange: real ticks on one symbol, made-up markets on the others.")
     async with exchange(seed=seed, symbols=symbols) as addresses:
         config = demo_settings(addresses, port=port)
-        logs.configure(config)
+        configure(config)
         plan = plan_of(config, mode="demo", is_always_open=True)
         door = door_of(config)
         serving = Serving(

@@ -15,11 +15,11 @@ import httpx
 import msgspec
 from rich.console import Console
 
-from api import logs
 from api.assembly.beside.halting import Halted, halt_from_here
 from api.assembly.mapping import plan_of
 from api.assembly.plan import Plan
 from api.cli.running.serving import door_of
+from api.logs.lines import configure
 from api.settings import Config
 from domain.errors import ConfigError, JournalError
 from domain.records import Record, format_ns
@@ -96,7 +96,7 @@ def run_halt(options: HaltOptions) -> None:
 
 async def _halt(options: HaltOptions, began: float) -> Answer:
     config = Config.read()
-    logs.configure(config)
+    configure(config)
     since_ns = time.time_ns()
     order = HaltOrder(
         id=new_id(),

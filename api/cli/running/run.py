@@ -6,12 +6,12 @@ import asyncio
 
 from rich.console import Console
 
-from api import logs
 from api.assembly import Plan, Process
 from api.assembly.live import confirm, host_of, shown
 from api.assembly.mapping import plan_of
 from api.assembly.watch import WATCH, watch_plan
 from api.cli.running.serving import Door, Serving, door_of, serve
+from api.logs.lines import configure
 from api.settings import REAL_MONEY, Config
 from domain.errors import ConfigError
 from engine.clock import LiveClock
@@ -21,7 +21,7 @@ def run_bot(*, live: bool, watch: bool, start: bool, confirmed: str | None = Non
     """Serve until told to end; raises `ConfigError` for what a person must mend."""
     out = Console(highlight=False, soft_wrap=True)
     config = Config.read()
-    logs.configure(config)
+    configure(config)
     mode = mode_of(config, live=live, watch=watch)
     plan = watch_plan(config, LiveClock()) if watch else plan_of(config, mode=mode)
     door = door_of(config)

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 SAY = (
-    "from api.logs import configure; from api.settings import Config; import structlog; "
+    "from api.logs.lines import configure; from api.settings import Config; import structlog; "
     "configure(Config.read({overrides!r})); log = structlog.get_logger('x'); "
     "log.info('order_sent', symbol='AAPL'); log.warning('feed_lost', symbol='AAPL')"
 )

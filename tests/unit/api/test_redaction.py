@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from api.redaction import MASK, Redactor, address_names, printable, secret_names
+from api.logs.redaction import MASK, Redactor, address_names, printable, secret_names
 from api.settings import known_variables
 
 ROOT = Path(__file__).parents[3]
@@ -89,7 +89,7 @@ def test_log_lines_of_ours_and_of_libraries_hold_no_secret_and_no_escape() -> No
     """A value, an event, a logged traceback, a thread's and a task's failure."""
     code = f"""
 import asyncio, logging, threading, structlog
-from api.logs import configure
+from api.logs.lines import configure
 from api.settings import Config
 configure(Config.read({{"OPENAI_API_KEY": {CANARY!r}}}))
 log = structlog.get_logger("x")

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from api.redaction import Redactor, guard_crashes, of_environment, printable
+from api.logs.redaction import Redactor, guard_crashes, of_environment, printable
 from api.settings import Config
 
 
