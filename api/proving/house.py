@@ -150,7 +150,8 @@ class _QuietServer(uvicorn.Server):
 @asynccontextmanager
 async def serving(script: ScriptedModel) -> AsyncIterator[ScriptedModel]:
     """Serve a scripted model on a loopback port; it holds until its script wants something."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
+        listening.bind(("127.0.0.1", 0))
         script.url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
         server = _QuietServer(
             uvicorn.Config(script, log_config=None, lifespan="off", ws="none", access_log=False)
