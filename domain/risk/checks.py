@@ -13,10 +13,9 @@ from decimal import Decimal
 from domain.account import daily_loss, drawdown
 from domain.decisions import Check
 from domain.limits import BINDS, Code, Limits, TradingState, seconds
-from domain.market import AssetClass, Instrument, SessionPhase, asset_class_of
+from domain.market import AssetClass, SessionPhase, asset_class_of
 from domain.orders import OrderRequest, Side, broken_rule, is_whole
-from domain.pricing import STOP_LIMIT_GIVE
-from domain.records import NS_PER_S, parse_ns
+from domain.records import parse_ns
 from domain.risk.facts import Facts
 from domain.risk.form import malformed, purpose_of
 from domain.risk.inputs import (
@@ -30,13 +29,18 @@ from domain.risk.inputs import (
     need_quote,
     need_share,
 )
+from domain.risk.measures import (
+    equity_share,
+    in_seconds,
+    in_usd,
+    notional_of,
+    price_of,
+    stop_distance,
+    stop_value,
+)
 
 Finding = tuple[bool, str, str]
 CheckFunction = Callable[[OrderRequest, Facts, Limits], Finding]
-
-EQUITY_DRIFT = Decimal("1.01")
-"""Limits that scale with equity were met when the order was sized, seconds ago; an equity that has
-moved since by less than this does not turn a full-sized order into a denied one."""
 
 SHORT_CHARGE = Decimal("1.03")
 """The venue charges a short sale at the limit or 3 % above the ask, whichever is more."""
@@ -63,33 +67,10 @@ def _ask(
     return Check(code=code, passed=passed, value=value, limit=limit)
 
 
-def _price(request: OrderRequest) -> Decimal:
-    """Return what a unit is reckoned to cost."""
-    return need_amount(request.limit_price or request.reference_price, "the price")
-
-
-def _notional(request: OrderRequest) -> Decimal:
-    return need_amount(request.quantity, "the quantity") * _price(request)
-
-
-def _equity_share(facts: Facts, limits: Limits, field: str) -> Decimal:
-    """Return a fraction of equity in dollars, with the drift allowed since the order was sized."""
-    equity = need_amount(facts.account.equity, "equity")
-    return equity * EQUITY_DRIFT * need_share(limits, field)
-
-
-def _seconds(ns: int) -> str:
-    return f"{ns / NS_PER_S:.3f} s"
-
-
-def _usd(amount: Decimal) -> str:
-    return f"{amount:.2f} USD"
-
-
 def _is_young(age_ns: int | None, limit_s: float, name: str) -> Finding:
     age = need_count(age_ns, name)
     limit = seconds(limit_s)
-    return age <= limit, _seconds(age), _seconds(limit)
+    return age <= limit, in_seconds(age), in_seconds(limit)
 
 
 def _trading_halted(_: OrderRequest, facts: Facts, __: Limits) -> Finding:
@@ -130,8 +111,8 @@ def _market_closed(_: OrderRequest, facts: Facts, limits: Limits) -> Finding:
     until = need_count(facts.to_close_ns, "the time to the close")
     delay = seconds(need_limit(limits, "open_delay_s"))
     cutoff = seconds(need_limit(limits, "close_cutoff_s"))
-    value = f"{_seconds(since)} after the open, {_seconds(until)} before the close"
-    return since >= delay and until >= cutoff, value, f"{_seconds(delay)}, {_seconds(cutoff)}"
+    value = f"{in_seconds(since)} after the open, {in_seconds(until)} before the close"
+    return since >= delay and until >= cutoff, value, f"{in_seconds(delay)}, {in_seconds(cutoff)}"
 
 
 def _symbol_not_allowed(request: OrderRequest, facts: Facts, _: Limits) -> Finding:
@@ -177,7 +158,7 @@ def _quote_stale(_: OrderRequest, facts: Facts, limits: Limits) -> Finding:
     stamp_ns = need_count(parse_ns(stamp) if isinstance(stamp, str) else stamp, "the quote's time")
     ahead = stamp_ns - need_count(facts.now_ns, "the time")
     if ahead > seconds(need_limit(limits, "max_skew_s")):
-        return False, f"stamped {_seconds(ahead)} ahead of now", "not in the future"
+        return False, f"stamped {in_seconds(ahead)} ahead of now", "not in the future"
     return _is_young(facts.quote_age_ns, need_limit(limits, "quote_max_age_s"), "the quote's age")
 
 
@@ -215,7 +196,7 @@ def _price_outside_collar(request: OrderRequest, facts: Facts, limits: Limits) -
         return True, f"{request.order_type} without a limit price", ""
     width = need_limit(limits, "collar_bps") / 10_000
     low, high = quote.bid * (1 - width), quote.ask * (1 + width)
-    price = float(_price(request))
+    price = float(price_of(request))
     return low <= price <= high, f"{request.limit_price}", f"{low:.6g} to {high:.6g}"
 
 
@@ -237,7 +218,7 @@ def _duplicate_order(request: OrderRequest, facts: Facts, _: Limits) -> Finding:
     entries = need_count(view.pending_entries, "the entries in flight")
     held = need(view.position_quantity, "the position")
     least = need_amount(need_instrument(facts).min_notional, "the least notional")
-    is_dust = abs(held) * _price(request) < least and held * request.side.sign >= 0
+    is_dust = abs(held) * price_of(request) < least and held * request.side.sign >= 0
     is_free = entries == 0 and (held == 0 or is_dust)
     return is_free, f"{entries} entries in flight, {held} held", "0 and none but dust"
 
@@ -253,20 +234,14 @@ def _short_not_allowed(request: OrderRequest, facts: Facts, limits: Limits) -> F
     return all(flag is True for flag in may), value, "all true"
 
 
-def _distance(request: OrderRequest) -> Decimal:
-    """Return how far the stop lies on the losing side; negative on the wrong one."""
-    stop = need_amount(request.stop_loss, "the stop")
-    return (_price(request) - stop) * request.side.sign
-
-
 def _stop_on_wrong_side(request: OrderRequest, _: Facts, __: Limits) -> Finding:
-    value = f"{request.side} at {_price(request)}, stop {request.stop_loss}"
-    return _distance(request) > 0, value, "on the losing side"
+    value = f"{request.side} at {price_of(request)}, stop {request.stop_loss}"
+    return stop_distance(request) > 0, value, "on the losing side"
 
 
 def _stop_distance(request: OrderRequest, facts: Facts, limits: Limits) -> Finding:
     atr = need_float(facts.atr, "the average true range")
-    ranges = float(_distance(request)) / atr
+    ranges = float(stop_distance(request)) / atr
     low = need_limit(limits, "stop_min_atr")
     high = need_limit(limits, "stop_max_atr")
     return low <= ranges <= high, f"{ranges:.2f} ATR", f"{low:g} to {high:g} ATR"
@@ -274,9 +249,9 @@ def _stop_distance(request: OrderRequest, facts: Facts, limits: Limits) -> Findi
 
 def _reward_too_small(request: OrderRequest, _: Facts, limits: Limits) -> Finding:
     target = need_amount(request.take_profit, "the target")
-    reward = (target - _price(request)) * request.side.sign
+    reward = (target - price_of(request)) * request.side.sign
     least = need_share(limits, "min_reward_risk")
-    ratio = reward / _distance(request)
+    ratio = reward / stop_distance(request)
     return reward > 0 and ratio >= least, f"{ratio:.2f}", f"{least}"
 
 
@@ -285,7 +260,7 @@ def _daily_loss_reached(_: OrderRequest, facts: Facts, limits: Limits) -> Findin
     start = need_amount(equity - need(facts.day_pnl, "the day's result"), "the day's start")
     loss = daily_loss(start, equity)
     limit = start * need_share(limits, "max_daily_loss")
-    return loss < limit, _usd(loss), _usd(limit)
+    return loss < limit, in_usd(loss), in_usd(limit)
 
 
 def _drawdown_reached(_: OrderRequest, facts: Facts, limits: Limits) -> Finding:
@@ -296,58 +271,48 @@ def _drawdown_reached(_: OrderRequest, facts: Facts, limits: Limits) -> Finding:
 
 
 def _notional_below_min(request: OrderRequest, facts: Facts, _: Limits) -> Finding:
-    rules, notional = need_instrument(facts), _notional(request)
+    rules, notional = need_instrument(facts), notional_of(request)
     least = need_amount(rules.min_notional, "the least notional")
     fewest = need_amount(rules.min_quantity, "the least quantity")
-    covered = min(notional, _stop_value(request, rules))
+    covered = min(notional, stop_value(request, rules))
     passed = notional > 0 and covered >= least and request.quantity >= fewest
-    return passed, f"{request.quantity} for {_usd(covered)}", f"{fewest} for {_usd(least)}"
-
-
-def _stop_value(request: OrderRequest, rules: Instrument) -> Decimal:
-    """Return what the venue will value a pair's stop at: its limit price.
-
-    An entry that is just large enough would have a stop that is refused as too small, and so none.
-    """
-    if rules.asset_class is not AssetClass.CRYPTO or request.stop_loss is None:
-        return _notional(request)
-    return request.quantity * request.stop_loss * (1 - STOP_LIMIT_GIVE)
+    return passed, f"{request.quantity} for {in_usd(covered)}", f"{fewest} for {in_usd(least)}"
 
 
 def _notional_exceeds_max(request: OrderRequest, facts: Facts, limits: Limits) -> Finding:
-    notional, limit = _notional(request), need_dollars(limits, "max_order_amount")
+    notional, limit = notional_of(request), need_dollars(limits, "max_order_amount")
     venue = need_instrument(facts).max_notional
     if venue is not None:
         limit = min(limit, need_amount(venue, "the venue's largest order"))
-    return notional <= limit, _usd(notional), _usd(limit)
+    return notional <= limit, in_usd(notional), in_usd(limit)
 
 
 def _risk_exceeds_max(request: OrderRequest, facts: Facts, limits: Limits) -> Finding:
-    risk = need_amount(_distance(request), "the stop's distance") * request.quantity
-    limit = _equity_share(facts, limits, "max_risk_per_trade")
-    return risk <= limit, _usd(risk), _usd(limit)
+    risk = need_amount(stop_distance(request), "the stop's distance") * request.quantity
+    limit = equity_share(facts, limits, "max_risk_per_trade")
+    return risk <= limit, in_usd(risk), in_usd(limit)
 
 
 def _position_limit(request: OrderRequest, facts: Facts, limits: Limits) -> Finding:
     held = need_amount(facts.account.symbol_exposure, "the symbol's exposure")
-    after = held + _notional(request)
-    limit = _equity_share(facts, limits, "max_position_fraction")
-    return after <= limit, _usd(after), _usd(limit)
+    after = held + notional_of(request)
+    limit = equity_share(facts, limits, "max_position_fraction")
+    return after <= limit, in_usd(after), in_usd(limit)
 
 
 def _exposure_limit(request: OrderRequest, facts: Facts, limits: Limits) -> Finding:
-    after = need_amount(facts.account.exposure, "the exposure") + _notional(request)
-    limit = _equity_share(facts, limits, "max_exposure_fraction")
-    return after <= limit, _usd(after), _usd(limit)
+    after = need_amount(facts.account.exposure, "the exposure") + notional_of(request)
+    limit = equity_share(facts, limits, "max_exposure_fraction")
+    return after <= limit, in_usd(after), in_usd(limit)
 
 
 def _buying_power(request: OrderRequest, facts: Facts, _: Limits) -> Finding:
-    charge = _notional(request)
+    charge = notional_of(request)
     if request.side is Side.SELL:
         ask = Decimal(repr(float(need_quote(facts).ask)))
         charge = max(charge, ask * SHORT_CHARGE * request.quantity)
     power = need_amount(facts.account.buying_power, "the buying power")
-    return charge <= power, _usd(charge), _usd(power)
+    return charge <= power, in_usd(charge), in_usd(power)
 
 
 def _open_orders(_: OrderRequest, facts: Facts, limits: Limits) -> Finding:

@@ -28,7 +28,7 @@ from domain.orders import (
 )
 from domain.records import format_ns
 from domain.risk import AuthorizedOrder, TradingState
-from domain.risk.checks import EQUITY_DRIFT
+from domain.risk.measures import EQUITY_DRIFT
 
 SYMBOLS = ("AAPL", "MSFT", "NVDA", "BTC/USD")
 PRICE = Decimal("100.02")
