@@ -14,7 +14,7 @@ REVISIONS = ("0001",)
 HEAD = REVISIONS[-1]
 
 _ALEMBIC = threading.Lock()
-"""Alembic's `op` and `context` belong to the process: two journals at once mixed their tables up."""
+"""Alembic's `op` and `context` belong to the process: two journals at once mixed their tables."""
 
 
 def bring_up_to_date(connection: sa.Connection, shown: str) -> None:

@@ -148,7 +148,10 @@ def test_orders_fills_and_alerts_are_counted_by_their_closed_sets() -> None:
     assert found["autohedge_orders_ended_total", (("state", "filled"),)] == 1
     assert found["autohedge_fills_total", (("leg", "entry"), ("side", "buy"))] == 1
     assert found["autohedge_fees_dollars_total", ()] == 0.25
-    assert found["autohedge_position_unprotected_seconds_bucket", (("cause", "fill"), ("le", "0.5"))] == 1
+    assert (
+        found["autohedge_position_unprotected_seconds_bucket", (("cause", "fill"), ("le", "0.5"))]
+        == 1
+    )
     assert found["autohedge_alerts_total", (("code", "FEED_REFUSED"),)] == 1
 
 
