@@ -29,6 +29,7 @@ from exchange.matching.knobs import Knobs
 from exchange.streams.endpoints import Stream
 
 ACTOR = "attacks"
+START_S = 120.0
 STAGED_S = 30.0
 SETTLED_S = 20.0
 BARE_S = 1.0
@@ -305,7 +306,7 @@ async def company(
         assert isinstance(model, Adversary)
         watch = house.exchange.plan
         assert isinstance(watch, Watch)
-        async with house.bot(**{**SETTINGS, **changes}) as process:
+        async with _started(house, {**SETTINGS, **changes}) as process:
             made = Company(house=house, process=process, watch=watch, model=model, changes=changes)
             async with asyncio.TaskGroup() as group:
                 beside = [group.create_task(_hear(made)), group.create_task(_clock(made))]
@@ -322,9 +323,22 @@ async def clean(
     async with (
         serving(model),
         _watched(symbols, model, folder, seed, CASH) as house,
-        house.bot(**SETTINGS) as process,
+        _started(house, SETTINGS) as process,
     ):
         yield house, process
+
+
+@asynccontextmanager
+async def _started(house: House, settings: dict[str, Any]) -> AsyncIterator[Process]:
+    """Start a bot and wait until it may decide upon everything; others start beside it."""
+    async with house.up(**settings) as process:
+        await process.bot.start(actor=ACTOR)
+        await until(
+            lambda: all(symbol.is_warm for symbol in process.bot.status().symbols),
+            START_S,
+            what="every symbol is warm",
+        )
+        yield process
 
 
 @asynccontextmanager

@@ -146,9 +146,9 @@ async def _forged(http: httpx.AsyncClient, act: str, decision: str, path: str) -
         return await http.post(path, content=b"reason=x", headers=headers)
     wanted = _PATHS.get(act, path).replace("{id}", quote(decision))
     body = {"symbol": "TSLA", "size": 1e6} if act == "approve_body" else {}
-    headers = {"approve_origin": {"Origin": evil}, "approve_host": {"Host": "evil.invalid"}}
+    forged = {"approve_origin": {"Origin": evil}, "approve_host": {"Host": "evil.invalid"}}
     return await _post(
-        http, wanted, token=_TOKENS.get(act, APPROVE), body=body, **headers.get(act, {})
+        http, wanted, token=_TOKENS.get(act, APPROVE), body=body, **forged.get(act, {})
     )
 
 

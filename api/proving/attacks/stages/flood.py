@@ -16,7 +16,7 @@ from domain.errors import AutoHedgeError
 from domain.limits import TradingState
 
 SYMBOLS = 12
-FLOOD_S = 4.0
+FLOOD_S = 3.0
 DECIDES = 300
 ARTICLES = 200
 RESUMED_S = 20.0

@@ -18,8 +18,9 @@ from domain.limits import TradingState
 from domain.records import NS_PER_S
 from exchange.faults import Request
 
-HALTED_S = 75.0
-AFTER_S = 3.0
+SEEN_S = 75.0
+AFTER_S = 2.0
+ASKING_S = 0.5
 _POSITIONS = "/v2/positions"
 _ACCOUNT = "/v2/account"
 
@@ -51,26 +52,41 @@ async def _tamper(made: Company, case: Case, symbol: str) -> None:
     if case.act != "position_phantom":
         model.says[other] = Says()
 
-    async def is_halted() -> bool:
-        with suppress(AssertionError):
-            await asyncio.wait_for(made.decide(other), 1.0)
-        return made.process.bot.status().trading is TradingState.HALTED
-
-    with suppress(AssertionError, TimeoutError):
-        await until(is_halted, HALTED_S)
+    is_foreign = case.act == "position_phantom"
+    is_seen = await _is_seen(made, other, is_foreign=is_foreign)
     if not made.watch.tampered:
         raise AssertionError("the venue was never asked for what was tampered with")
-    if made.process.bot.status().trading is not TradingState.HALTED:
-        made.blame(case, f"not halted within {HALTED_S:g} s")
-        return
     halted_ns = made.now_ns
-    made.halts_s.append((halted_ns - began_ns) / NS_PER_S)
+    if not is_seen:
+        made.blame(case, f"neither halted nor closed to entries within {SEEN_S:g} s")
+        return
+    if is_foreign:
+        made.barred.add(other)
+    else:
+        made.halts_s.append((halted_ns - began_ns) / NS_PER_S)
     for each in made.house.symbols:
         model.says[each] = Says()
         await made.decide(each)
     await asyncio.sleep(AFTER_S)
-    made.halted.append((halted_ns, made.now_ns))
+    if not is_foreign:
+        made.halted.append((halted_ns, made.now_ns))
     made.watch.tampers.clear()
+
+
+async def _is_seen(made: Company, other: str, *, is_foreign: bool) -> bool:
+    """Wait for the halt, or for the symbol to be left alone, while the model goes on asking."""
+
+    async def is_seen() -> bool:
+        status = made.process.bot.status()
+        if is_foreign:
+            return any(notice.code == "FOREIGN_POSITION" for notice in status.notices)
+        await made.decide(other)
+        await asyncio.sleep(ASKING_S)
+        return status.trading is TradingState.HALTED
+
+    with suppress(AssertionError):
+        return bool(await until(is_seen, SEEN_S))
+    return False
 
 
 def _of(act: str, symbol: str, other: str) -> Tamper:
