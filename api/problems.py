@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from urllib.parse import quote
 
 import structlog
 from fastapi import FastAPI, Request
@@ -28,6 +29,9 @@ from engine.control import ControlRefused, UnknownApproval, UnknownSymbol
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+
+_PATH_SAFE = "/:@!$&'()*+,;=~"
+"""What stands in a path as it is (source: RFC 3986, section 3.3)."""
 
 SAFE_HEADERS = {
     "Content-Security-Policy": (
@@ -225,6 +229,11 @@ async def _on_crash(request: Request, error: Exception) -> Response:
     return _response(status, crash, request.url.path, headers=SAFE_HEADERS)
 
 
+def _visible(text: str) -> str:
+    """Write out what a terminal would obey or not draw: a symbol that was asked for is echoed."""
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+
+
 def _response(
     status: HTTPStatus,
     error: AutoHedgeError,
@@ -237,10 +246,10 @@ def _response(
         type=f"urn:autohedge:problem:{error.code.lower().replace('_', '-')}",
         title=status.phrase,
         status=status,
-        detail=str(error.args[0]),
-        instance=path,
+        detail=_visible(str(error.args[0])),
+        instance=quote(path, safe=_PATH_SAFE),
         code=error.code,
-        remedy=error.remedy,
+        remedy=_visible(error.remedy),
         errors=list(faults) or None,
     )
     return Response(

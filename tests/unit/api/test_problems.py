@@ -2,6 +2,8 @@
 
 import pytest
 
+from engine.control import UnknownSymbol
+
 
 @pytest.mark.parametrize("path", ["/nothing", "/decisions/", "/static/../app.py", "/static/x.js"])
 async def test_unknown_path_is_a_problem(desk, path) -> None:
@@ -85,3 +87,17 @@ async def test_crash_of_a_request_tells_nothing_of_its_cause(desk, caplog) -> No
     assert "sk-123" not in answer.text
     desk.engine.refusal = None
     assert (await desk.http.get("/status")).status_code == 200
+
+
+async def test_a_symbol_that_is_echoed_hides_nothing(desk) -> None:
+    """`/decide/S0<zero width space>1` was answered with the space in it, and `instance` as well.
+
+    A terminal that shows the answer would draw one name and hold another, or obey an override.
+    """
+    told = "S0\u200b1\u202e\x1b[2J\xad is not traded here."
+    desk.engine.refusal = UnknownSymbol(told, remedy="Choose of: AAPL.")
+    answer = await desk.http.post("/decide/S0%E2%80%8B1%E2%80%AE%C2%AD")
+    assert answer.status_code == 404
+    assert answer.text.isprintable()
+    assert answer.json()["detail"] == "S0\\u200b1\\u202e\\u001b[2J\\u00ad is not traded here."
+    assert answer.json()["instance"] == "/decide/S0%E2%80%8B1%E2%80%AE%C2%AD"
