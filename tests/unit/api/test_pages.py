@@ -20,6 +20,7 @@ ENDPOINTS = {
         "/flatten",
         "/cancel-all",
         "/decide/{symbol}",
+        "/reconcile",
         "/approvals/{decision_id}/approve",
         "/approvals/{decision_id}/reject",
     },
