@@ -160,6 +160,8 @@ def read_json(raw: str) -> dict[str, Any]:
         content = json.loads(raw, parse_constant=_refuse_constant)
     except ValueError as wrong:
         raise InvalidAnswer(f"the answer is not JSON: {wrong}") from None
+    except RecursionError:
+        raise InvalidAnswer("the answer is nested too deeply") from None
     if not isinstance(content, dict):
         raise InvalidAnswer("the answer is not a JSON object")
     return content
