@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from api.proving.attacks.campaign import AttacksCampaign
 from api.proving.campaign import Campaign
 from api.proving.door.campaign import DoorCampaign
 from api.proving.faults.campaign import FaultsCampaign
@@ -16,6 +17,7 @@ def campaigns() -> tuple[Campaign, ...]:
     return (
         KillCampaign(),
         FaultsCampaign(),
+        AttacksCampaign(),
         FuzzCampaign(),
         DoorCampaign(),
         SoakCampaign(),

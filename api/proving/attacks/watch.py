@@ -83,7 +83,9 @@ class Watch(FaultPlan):
         self.tampers: list[Tamper] = []
         self.tampered = 0
         self._raws: list[tuple[str, Raw]] = []
-        self._quotes: defaultdict[str, deque[TopOfBook]] = defaultdict(lambda: deque(maxlen=4000))
+        self._quotes: defaultdict[str, deque[tuple[int, float, float]]] = defaultdict(
+            lambda: deque(maxlen=4000)
+        )
         self._pending: dict[int, int] = {}
 
     def add_raw(self, symbol: str, *raws: Raw) -> None:
@@ -118,7 +120,7 @@ class Watch(FaultPlan):
         told: list[MarketMessage] = []
         for message in messages:
             if isinstance(message, TopOfBook):
-                self._quotes[message.symbol].append(message)
+                self._keep(message)
             forge = self.forges.get(message.symbol)
             if forge is None:
                 told.append(message)
@@ -141,6 +143,12 @@ class Watch(FaultPlan):
             data = codec.frame([codec.encode(raw(codec.stamp))])
             raws.append(Frame(data, codec.is_text, 1))
         return [*going, *raws]
+
+    def _keep(self, message: TopOfBook) -> None:
+        """Keep what matching holds the quote to be: it hears before the streams do."""
+        quote = self._venue.quote(message.symbol) if self._venue else None
+        if quote is not None:
+            self._quotes[message.symbol].append((message.published_ns, quote.bid, quote.ask))
 
     def _seen(self, request: Request) -> Sent:
         venue, fields = self._venue, request.body
@@ -174,8 +182,8 @@ class Watch(FaultPlan):
         now = venue.quote(symbol) if venue and symbol in venue.instruments else None
         since = at_ns - SEEN_S * NS_PER_S
         kept = self._quotes[symbol]
-        late = [each for each in kept if each.published_ns >= since]
-        sides = [(each.bid, each.ask) for each in late or list(kept)[-1:]]
+        late = [(bid, ask) for seen_ns, bid, ask in kept if seen_ns >= since]
+        sides = late or [(bid, ask) for _, bid, ask in list(kept)[-1:]]
         sides += [(now.bid, now.ask)] if now else []
         if not sides:
             return 0.0, 0.0

@@ -31,7 +31,7 @@ from exchange.streams.endpoints import Stream
 ACTOR = "attacks"
 START_S = 120.0
 STAGED_S = 30.0
-SETTLED_S = 20.0
+SETTLED_S = 45.0
 BARE_S = 1.0
 LATELY_S = 0.02
 CASH = Decimal(100_000)
@@ -41,8 +41,8 @@ LOOKS = {
     "has_surprises": False,
     "volatility_bps": 8.0,
     "spread_bps": 2.0,
-    "prints_per_s": 3.0,
-    "quotes_per_s": 3.0,
+    "prints_per_s": 2.0,
+    "quotes_per_s": 2.0,
 }
 SETTINGS: dict[str, Any] = {
     "MAX_ORDER_AMOUNT": MAX_ORDER,
@@ -63,6 +63,7 @@ SETTINGS: dict[str, Any] = {
     "LLM_TIMEOUT_S": 2,
     "LLM_MAX_USD_PER_DAY": 10_000,
     "DEADMAN_S": 0,
+    "LOG_LEVEL": "error",
 }
 
 
@@ -238,7 +239,7 @@ class Company:
 
         def is_right() -> bool:
             nonlocal lines
-            bare = [symbol for symbol in self.house.symbols if not covers(self.house, symbol)]
+            bare = [symbol for symbol in self.house.symbols if not self._is_covered(symbol)]
             lines = [f"{symbol}: held without a stop" for symbol in bare] + over_sold(self.house)
             return not lines
 
@@ -247,18 +248,30 @@ class Company:
         return lines
 
     def _bare(self) -> list[Breach]:
-        allowed_s = BARE_S + self.slowest_s
         return [
             Breach(symbol=each.symbol, at_ns=each.begin_ns, line=f"bare for {_seconds(each):.2f} s")
-            for each in exposures(self.house, self.now_ns)
-            if _seconds(each) > allowed_s and not self._is_dust(each.symbol)
+            for each in self._exposures()
+            if _seconds(each) > BARE_S + self.slowest_s
         ]
 
-    def _is_dust(self, symbol: str) -> bool:
-        return covers(self.house, symbol) and self.house.resting_stop(symbol) is None
-
     def _longest_bare_s(self) -> float:
-        return max((_seconds(each) for each in exposures(self.house, self.now_ns)), default=0.0)
+        return max(map(_seconds, self._exposures()), default=0.0)
+
+    def _exposures(self) -> list[Exposure]:
+        """Return the times without a stop of what was worth one when they began."""
+        record = self.house.exchange.venue.record
+        worth = {each.at_ns: _worth(each.event) for each in record.event_records()}
+        return [
+            each
+            for each in exposures(self.house, self.now_ns)
+            if worth.get(each.begin_ns, _dust(each.symbol)) >= _dust(each.symbol)
+        ]
+
+    def _is_covered(self, symbol: str) -> bool:
+        """Tell whether a stop is of the whole position, or the venue would take none of it."""
+        quote = self.house.exchange.venue.quote(symbol)
+        value = self.house.held(symbol) * Decimal(repr(quote.bid if quote else 0.0))
+        return covers(self.house, symbol) or value < _dust(symbol)
 
     def _owner(self, symbol: str, at_ns: int) -> str:
         """Return the case that had the symbol then, else the last that was begun before."""
@@ -266,6 +279,18 @@ class Company:
         before = [deed for deed in self.deeds if deed.begin_ns <= at_ns]
         here = [deed for deed in before if compact(deed.symbol) == spelled]
         return (here or before or self.deeds)[-1].case.id if self.deeds else ""
+
+
+def _dust(symbol: str) -> Decimal:
+    """Return what is worth less than the venue's least order, so that no stop can be of it."""
+    knobs = Knobs()
+    return knobs.crypto_min_cost if "/" in symbol else knobs.stock_min_cost
+
+
+def _worth(event: dict[str, Any]) -> Decimal:
+    """Return what a position is worth after an order event, as far as the event has a price."""
+    price = event.get("price") or event["order"].get("limit_price") or "1e9"
+    return abs(Decimal(event.get("position_qty") or "1e9")) * Decimal(price)
 
 
 def _seconds(exposure: Exposure) -> float:

@@ -19,6 +19,7 @@ from domain.records import NS_PER_S
 from exchange.faults import Request
 
 SEEN_S = 75.0
+AT_ONCE = 4
 AFTER_S = 2.0
 ASKING_S = 0.5
 _POSITIONS = "/v2/positions"
@@ -27,17 +28,18 @@ _ACCOUNT = "/v2/account"
 
 async def run_state(cases: Sequence[Case], folder: Path, seed: int) -> tuple[Account, ...]:
     """Stage each case on a bot of its own, since each is to halt one."""
+    free = asyncio.Semaphore(AT_ONCE)
     async with asyncio.TaskGroup() as group:
         tasks = []
         for number, case in enumerate(cases):
             home = folder / str(number)
             home.mkdir()
-            tasks.append(group.create_task(_one(case, home, seed + number)))
+            tasks.append(group.create_task(_one(case, home, seed + number, free)))
     return tuple(task.result() for task in tasks)
 
 
-async def _one(case: Case, folder: Path, seed: int) -> Account:
-    async with company(market(3), folder=folder, seed=seed, BAR_INTERVAL_S=1) as made:
+async def _one(case: Case, folder: Path, seed: int, free: asyncio.Semaphore) -> Account:
+    async with free, company(market(3), folder=folder, seed=seed, BAR_INTERVAL_S=1) as made:
         await made.stage(case, made.house.symbols[0], lambda c, s: _tamper(made, c, s))
         return await made.account()
 

@@ -10,7 +10,9 @@ from api.proving.attacks.cases import Attack, Stage, all_cases
 from api.proving.attacks.oracle import Bounds, broken, short, weight_and_turnover
 from api.proving.attacks.stages.company import Account, Deed
 from api.proving.attacks.watch import Sent
+from domain.errors import InvalidAnswer
 from domain.records import NS_PER_S
+from graph.agent import read_json
 
 BOUNDS = Bounds(
     symbols=frozenset({"AAPL", "BTC/USD"}),
@@ -150,3 +152,9 @@ def test_a_case_that_could_not_be_staged_is_a_breach_and_so_is_a_lost_one():
     assert [cases[n].id in result.breaches[n] for n in range(3)] == [True] * 3
     assert result.bars[0].measured == "3"
     assert not result.is_met
+
+
+def test_an_answer_nested_deeply_is_no_answer_and_no_crash():
+    """Twenty thousand brackets of a model raised what nobody caught but the dispatcher's guard."""
+    with pytest.raises(InvalidAnswer, match="nested"):
+        read_json("[" * 20_000 + "]" * 20_000)
