@@ -200,7 +200,7 @@ class _Round:
                 self._accounts.append(account)
                 self._tally.add(account, self._seed)
                 self._tell(sum(self._tally.staged.values()), self._of)
-        except* (AssertionError, AutoHedgeError, OSError, TimeoutError) as fallen:
+        except* (AssertionError, AutoHedgeError, OSError, LookupError, ValueError) as fallen:
             self._tally.breaches.append(
                 f"seed {self._seed}, a stage fell: {fallen.exceptions[0]!r}"
             )

@@ -146,9 +146,10 @@ class Watch(FaultPlan):
 
     def _keep(self, message: TopOfBook) -> None:
         """Keep what matching holds the quote to be: it hears before the streams do."""
-        quote = self._venue.quote(message.symbol) if self._venue else None
+        venue, symbol = self._venue, message.symbol
+        quote = venue.quote(symbol) if venue and symbol in venue.instruments else None
         if quote is not None:
-            self._quotes[message.symbol].append((message.published_ns, quote.bid, quote.ask))
+            self._quotes[symbol].append((message.published_ns, quote.bid, quote.ask))
 
     def _seen(self, request: Request) -> Sent:
         venue, fields = self._venue, request.body
