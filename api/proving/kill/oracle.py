@@ -55,11 +55,13 @@ def doubled(house: House) -> list[str]:
 def over_sold(house: House) -> list[str]:
     """Return a line for each symbol whose resting exits could sell more than is held.
 
-    The exits of one group (target and stop of a bracket) are one: the venue cancels the other.
+    The exits of one group (target and stop of a bracket) are one: the venue cancels the other. A
+    stop that the venue holds waits for its entry or behind its target, and sells nothing more.
     """
     lines = []
     for symbol in house.symbols:
-        stops = [order for order in house.orders("open") if _is_stop_of(order, symbol)]
+        working = (order for order in house.orders("open") if order["status"] != "held")
+        stops = [order for order in working if _is_stop_of(order, symbol)]
         resting = sum((_left(order) for order in stops), Decimal(0))
         if resting > house.held(symbol):
             lines.append(f"{symbol}: stops for {resting}, held {house.held(symbol)}")
