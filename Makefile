@@ -1,4 +1,4 @@
-# Two commands: .PHONY: help demo test prove check benchmake demo.PHONY: help demo test prove check bench shows the bot trading a local market, .PHONY: help demo test prove check benchmake test.PHONY: help demo test prove check bench runs the tests.
+# Two commands: `make demo` shows the bot trading a local market, `make test` runs the tests.
 # Both need only Python 3.11 or newer, git and make; both install into .venv and are quick the second time.
 
 # Without bytecode every import is compiled again, which costs seconds a start.
