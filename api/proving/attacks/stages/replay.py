@@ -12,7 +12,7 @@ import msgspec
 
 from api.proving.attacks.answers import Says
 from api.proving.attacks.cases import Case
-from api.proving.attacks.stages.company import Account, Company, company, market
+from api.proving.attacks.stages.company import STAGED_S, Account, Company, company, market
 from api.proving.attacks.watch import compact
 from api.proving.house import until
 from domain.orders import Leg, Order, OrderRequest
@@ -20,6 +20,7 @@ from exchange.faults import Fault, FaultKind, Where
 
 AT_ONCE = 10
 HEARD_S = 1.0
+TRIES = 2
 CLOSED_S = 15.0
 _LAST = ("events_forged",)
 _FAULTS: dict[str, tuple[FaultKind, ...]] = {
@@ -56,10 +57,14 @@ async def _lose(made: Company, case: Case, symbol: str) -> None:
     where = Where(method="POST", path="/v2/orders", symbol=symbol, leg="entry")
     made.watch.add(*(Fault(kind=kind, where=where) for kind in _FAULTS[case.act]))
     struck = len(made.watch.strikes)
-    for _ in range(3):
+
+    async def is_struck() -> bool:
         await made.decide(symbol)
-    if len(made.watch.strikes) == struck:
-        raise AssertionError(f"no entry of {symbol} was struck")
+        return len(made.watch.strikes) > struck
+
+    await until(is_struck, STAGED_S, what=f"an entry of {symbol} is struck")
+    for _ in range(TRIES):
+        await made.decide(symbol)
     with suppress(AssertionError):
         await until(lambda: made.is_protected(symbol), CLOSED_S)
 
