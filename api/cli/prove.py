@@ -42,9 +42,9 @@ class Asked(Record, frozen=True):
     is_json: bool
 
 
-def prove(asked: Asked) -> bool:
+def prove(asked: Asked, known: Sequence[Campaign] = campaigns()) -> bool:
     """Run the campaigns, print and keep the results; return whether everything held."""
-    chosen = _chosen(asked.only)
+    chosen = _chosen(asked.only, known)
     out = Console(highlight=False)
     runs = []
     for campaign in chosen:
@@ -53,20 +53,20 @@ def prove(asked: Asked) -> bool:
         if not asked.is_json:
             _show(run, out)
         if asked.to is not None:
-            keep(asked.to, [run], campaigns())
+            keep(asked.to, [run], known)
     if asked.is_json:
         out.print_json(msgspec.json.encode(runs).decode())
     return all(run.result.is_met for run in runs)
 
 
-def _chosen(only: Sequence[str]) -> tuple[Campaign, ...]:
-    known = {campaign.name: campaign for campaign in campaigns()}
-    unknown = [name for name in only if name not in known]
+def _chosen(only: Sequence[str], known: Sequence[Campaign]) -> tuple[Campaign, ...]:
+    named = {campaign.name: campaign for campaign in known}
+    unknown = [name for name in only if name not in named]
     if unknown:
         raise ConfigError(
-            f"There is no campaign {unknown[0]!r}.", remedy=f"Choose of {', '.join(known)}."
+            f"There is no campaign {unknown[0]!r}.", remedy=f"Choose of {', '.join(named)}."
         )
-    return tuple(known[name] for name in only) or tuple(known.values())
+    return tuple(named[name] for name in only) or tuple(known)
 
 
 def _run_one(campaign: Campaign, scale: Scale, shown: Console) -> Run:
