@@ -27,6 +27,7 @@ PAGE = 500
 ACTIVITIES_PAGE, ACTIVITIES_PAGES = 100, 50
 _MICROSECOND = 1_000
 _NOT_FOUND, _NOT_PROCESSABLE = 404, 422
+_GROUPS = frozenset({"bracket", "oco", "oto"})
 _ASSET_CLASSES = {AssetClass.STOCK: "us_equity", AssetClass.CRYPTO: "crypto"}
 
 
@@ -124,7 +125,11 @@ class AlpacaBroker:
         await self._rest.ask(Question(method="DELETE", path=path, ask=Ask.CANCEL, is_urgent=True))
 
     async def find(self, client_order_id: str) -> OrderReport | None:
-        """Look an order up by our own id; none is a miss, not a proof. Raises `BrokerError`."""
+        """Look an order up by our own id; none is a miss, not a proof. Raises `BrokerError`.
+
+        The look-up does not nest (its page knows no such parameter), so an order of a group is
+        asked for once more by the venue's id, with its legs: they are protection, or hold it up.
+        """
         question = Question(
             method="GET",
             path="/orders:by_client_order_id",
@@ -137,7 +142,12 @@ class AlpacaBroker:
             if refused.status == _NOT_FOUND:
                 return None
             raise
-        return _read(decode.order_report, raw)
+        report = _read(decode.order_report, raw)
+        if report.legs or report.order_class not in _GROUPS:
+            return report
+        path = f"/orders/{quote(report.venue_order_id, safe='')}"
+        nested = Question(method="GET", path=path, data={"nested": "true"}, is_urgent=True)
+        return _read(decode.order_report, await self._rest.ask(nested))
 
     async def open_orders(self) -> Sequence[OrderReport]:
         """List every working order of the account, brackets with their legs."""

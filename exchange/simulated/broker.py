@@ -120,10 +120,11 @@ class SimulatedBroker:
             raise decode.rejection(refused) from refused
 
     async def find(self, client_order_id: str) -> OrderReport | None:
-        """Look an order up by our own id; none is a miss."""
+        """Look an order up by our own id, with its legs; none is a miss."""
         self.venue.advance()
         try:
-            return decode.order_report(self.venue.order_by_client_id(client_order_id))
+            found = self.venue.order_by_client_id(client_order_id)
+            return decode.order_report(self.venue.order(found["id"], nested=True))
         except VenueRefusal as refused:
             if refused.status == _NOT_FOUND:
                 return None

@@ -299,7 +299,10 @@ async def test_orders_of_any_state_are_listed_by_their_time_oldest_first(venue):
 
 
 async def test_a_bracket_comes_with_its_children_under_it(venue):
-    """Children have names of the venue's making: only the nesting ties them to ours."""
+    """Children have names of the venue's making: only the nesting ties them to ours.
+
+    A look-up after a crash once brought the parent alone, and the legs stayed strangers.
+    """
     price = await venue.price("AAPL", Side.BUY, "0.9")
     cents = Decimal("0.01")
     report = await venue.send(
@@ -310,7 +313,8 @@ async def test_a_bracket_comes_with_its_children_under_it(venue):
         take_profit=(price * Decimal("1.3")).quantize(cents),
     )
     [listed] = await venue.broker.open_orders()
-    for parent in (report, listed):
+    found = await venue.broker.find("ah-h-flatten-1")
+    for parent in (report, listed, found):
         assert len(parent.legs) == 2
         assert {leg.parent_venue_order_id for leg in parent.legs} == {report.venue_order_id}
         assert {leg.order_type for leg in parent.legs} == {OrderType.LIMIT, OrderType.STOP}
