@@ -185,7 +185,9 @@ def _decision_stale(request: OrderRequest, facts: Facts, limits: Limits) -> Find
 
 def _price_moved(_: OrderRequest, facts: Facts, limits: Limits) -> Finding:
     then = need_float(facts.window_mid, "the window's mid price")
-    moved = abs(need_quote(facts).mid - then) / then * 10_000
+    asked = need_float(facts.venue_mid, "the venue's mid price when asked")
+    now = max(need_quote(facts).mid, asked, key=lambda mid: abs(mid - then))
+    moved = abs(now - then) / then * 10_000
     limit = need_limit(limits, "max_price_move_bps")
     return moved <= limit, f"{moved:.1f} bps", f"{limit:.1f} bps"
 

@@ -23,8 +23,10 @@ class Facts(Record, frozen=True):
 
     Ages are by monotonic receive time, `skew_ns` our clock less the venue's. `since_open_ns` and
     `to_close_ns` matter while the phase is open. `account` is for `preview` alone: `authorize`
-    reads the ledger itself. `day_pnl` is equity now less equity at the day's start, net of
-    transfers. `decision_age_ns` counts from the window, or from an approval.
+    reads the ledger itself. `venue_mid` is of the quote that the venue gave when it was asked for
+    this order: a stream that lies about window and quote alike is found out by it. `day_pnl` is
+    equity now less equity at the day's start, net of transfers. `decision_age_ns` counts from the
+    window, or from an approval.
     """
 
     now_ns: int | None = None
@@ -44,6 +46,7 @@ class Facts(Record, frozen=True):
     quote_age_ns: int | None = None
     feed: str = ""
     window_mid: float | None = None
+    venue_mid: float | None = None
     atr: float | None = None
     decision_age_ns: int | None = None
     skew_ns: int | None = None
@@ -86,6 +89,7 @@ def facts_of_window(window: Window) -> tuple[Facts, Limits]:
             quote_age_ns=quote_age_ns,
             feed=window.feed,
             window_mid=window.quote.mid,
+            venue_mid=window.quote.mid,
             atr=window.indicators.get(ATR),
             decision_age_ns=0,
             skew_ns=0,

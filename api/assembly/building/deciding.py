@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from api.assembly.building.approving import build_approvals
 from api.assembly.building.parts import EngineParts
 from domain.market import Window
@@ -101,8 +103,10 @@ class _Asking:
 
     async def enter(self, request: OrderRequest) -> Order | Denied:
         """Send an entry on a fresh view of the account and a fresh quote."""
-        await self._parts.reconciler.before_entry(self._parts.plan.limits.account_max_age_s)
-        await self._parts.fresh.renew(request.symbol)
+        await asyncio.gather(
+            self._parts.reconciler.before_entry(self._parts.plan.limits.account_max_age_s),
+            self._parts.fresh.confirm(request.symbol),
+        )
         result = await self._parts.gateway.submit(request)
         if isinstance(result, Denied):
             self._parts.metrics.order_denied(result.code.value)

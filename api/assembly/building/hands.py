@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from api.assembly.building.parts import EngineParts
+from domain.orders import OrderRequest
+from domain.risk import Facts
 from engine.killswitch.sweep import Sweeper
 from engine.orders.delivery.seams import GatewaySeams
 from engine.orders.flatten import Flatten, FlattenSeams
@@ -34,12 +38,17 @@ def _make_gateway(parts: EngineParts) -> None:
         limits=plan.limits,
         clock=outside.clock,
     )
+
+    def facts(request: OrderRequest) -> Facts:
+        said = parts.fresh.said(request.symbol)
+        return msgspec.structs.replace(parts.windows.facts(request), venue_mid=said)
+
     parts.gateway = Gateway(
         GatewaySeams(
             broker=outside.broker,
             book=parts.book,
             journal=outside.journal,
-            facts=parts.windows.facts,
+            facts=facts,
             limits=lambda: plan.limits,
             clock=outside.clock,
             spool=outside.journal.spool,

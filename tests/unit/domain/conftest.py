@@ -99,6 +99,7 @@ FACTS = Facts(
     quote_age_ns=NS_PER_S // 5,
     feed="iex",
     window_mid=100.0,
+    venue_mid=100.0,
     atr=1.0,
     decision_age_ns=5 * NS_PER_S,
     skew_ns=-NS_PER_S // 10,

@@ -87,6 +87,7 @@ CASES: list[tuple[Code, Ask]] = [
     (Code.DECISION_STALE, lambda g: g.ask(facts={"decision_age_ns": 61 * NS_PER_S})),
     (Code.DECISION_STALE, lambda g: g.ask(request={"valid_until": format_ns(g.now - 1)})),
     (Code.PRICE_MOVED, lambda g: g.ask(facts={"window_mid": 99.0})),
+    (Code.PRICE_MOVED, lambda g: g.ask(facts={"venue_mid": 8_600.0})),
     (Code.PRICE_OUTSIDE_COLLAR, lambda g: g.ask(request={"limit_price": Decimal("100.53")})),
     (Code.PRICE_OUTSIDE_COLLAR, lambda g: g.ask(request={"limit_price": Decimal("99.40")})),
     (Code.ACCOUNT_STALE, lambda g: g.ask(facts={"now_ns": g.now + 60 * NS_PER_S})),
@@ -141,7 +142,10 @@ AT_THE_LIMIT: list[tuple[Code, Ask, bool]] = [
     (Code.DECISION_STALE, lambda g: g.ask(request={"valid_until": format_ns(g.now)}), True),
     (
         Code.PRICE_MOVED,
-        lambda g: g.ask(facts={"window_mid": g.quote.mid}, limits=Limits(max_price_move_bps=0.0)),
+        lambda g: g.ask(
+            facts={"window_mid": g.quote.mid, "venue_mid": g.quote.mid},
+            limits=Limits(max_price_move_bps=0.0),
+        ),
         True,
     ),
     (Code.PRICE_OUTSIDE_COLLAR, lambda g: g.ask(limits=Limits(collar_bps=0.0)), True),

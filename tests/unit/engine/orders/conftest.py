@@ -251,6 +251,7 @@ class Stand:
             quote=quote,
             quote_age_ns=0,
             window_mid=quote.mid,
+            venue_mid=quote.mid,
             atr=1.0 if request.symbol == "AAPL" else 500.0,
             decision_age_ns=0,
             skew_ns=0,

@@ -67,3 +67,24 @@ async def test_no_answer_changes_nothing(error):
     renewed = Renewed(None, error=error)
     await renewed.fresh.renew("AAPL")
     assert renewed.applied == []
+
+
+async def test_before_an_entry_the_venue_is_asked_whatever_the_stream_says():
+    """A stream that lies about window and quote alike was contradicted by nothing."""
+    renewed = Renewed(quote_of(0), answer=quote_of(0))
+    assert renewed.fresh.said("AAPL") is None
+    await renewed.fresh.confirm("AAPL")
+    assert (renewed.asked, renewed.applied) == (["AAPL"], [])
+    assert renewed.fresh.said("AAPL") == 99.5
+
+
+@pytest.mark.parametrize(
+    "answer", [None, Quote("AAPL", 0.0, 0.0, 100.0, 1.0, NOW, NOW)], ids=["none", "one-sided"]
+)
+async def test_what_the_venue_does_not_say_is_not_known(answer):
+    """An answer of before does not stand for the one that is missing."""
+    renewed = Renewed(quote_of(0), answer=quote_of(0))
+    await renewed.fresh.confirm("AAPL")
+    renewed.answer = answer
+    await renewed.fresh.confirm("AAPL")
+    assert renewed.fresh.said("AAPL") is None

@@ -216,6 +216,7 @@ class Bench:
             quote=quote,
             quote_age_ns=0,
             window_mid=quote.mid,
+            venue_mid=quote.mid,
             atr=1.0,
             decision_age_ns=0,
             skew_ns=0,
