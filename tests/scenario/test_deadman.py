@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -52,8 +52,9 @@ async def child(settings):
 def dead_man_of(pid):
     """Return the process beside a bot, or none."""
     for each in psutil.Process(pid).children():
-        if "api.deadman" in each.cmdline():
-            return each
+        with suppress(psutil.NoSuchProcess):  # a killed one is a zombie for a moment
+            if "api.deadman" in each.cmdline():
+                return each
     return None
 
 

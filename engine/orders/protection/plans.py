@@ -13,7 +13,7 @@ import msgspec
 
 from domain.account import Position
 from domain.market import AssetClass, Instrument, Quote
-from domain.orders import Leg, OrderRequest, Side
+from domain.orders import Leg, OrderRequest, Side, is_whole
 from domain.pricing import floor_quantity, round_price, to_price
 from domain.records import NS_PER_S, Record, format_ns, parse_ns
 from engine.orders.protection.rules import Distance, ExitRules, Unit
@@ -182,11 +182,13 @@ def sellable(quantity: Decimal, instrument: Instrument, *, price: Decimal) -> De
     """Return the part of a holding that an order can carry, zero for dust.
 
     Dust is what lies below a lot or, at `price` (zero when unknown: then it does not count), below
-    the venue's least notional. Stocks may always be closed whole, so the minimum is crypto's.
+    the venue's least notional. That minimum is of pairs and of fractions of a share: whole shares
+    may be worth anything (ALPACA 3.4, "cost basis must be >= minimal amount").
     """
     lots = floor_quantity(abs(quantity), instrument)
-    is_dust = instrument.asset_class is AssetClass.CRYPTO and lots * price > 0
-    return Decimal(0) if is_dust and lots * price < instrument.min_notional else lots
+    has_minimum = instrument.asset_class is AssetClass.CRYPTO or not is_whole(lots)
+    is_dust = has_minimum and 0 < lots * price < instrument.min_notional
+    return Decimal(0) if is_dust else lots
 
 
 def _dollars(rule: Distance | None, price: Decimal, atr: Decimal | None) -> Decimal | None:

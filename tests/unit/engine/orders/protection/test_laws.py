@@ -25,6 +25,7 @@ from engine.orders.delivery.lookup import LookupConfig
 from engine.orders.delivery.seams import GatewayConfig, GatewaySeams
 from engine.orders.gateway import Gateway
 from engine.orders.protection.exits import Exits
+from engine.orders.protection.plans import sellable
 from engine.orders.protection.rules import ExitRules, distance_of
 from engine.orders.protection.seams import ExitsConfig, Seams
 from exchange.matching.knobs import Knobs
@@ -280,7 +281,8 @@ class Bench:
     def _is_safe(self):
         held = self.ledger.quantity(self.instrument.symbol)
         rest = max(held, self.witness.held())
-        is_flat = rest < self.instrument.lot and not self.book.working()
+        left = sellable(rest, self.instrument, price=Decimal(str(self.price)))
+        is_flat = left == 0 and not self.book.working()
         return is_flat or self.exits.protected_by(self.instrument.symbol) == "venue"
 
     async def _until(self, condition):

@@ -17,6 +17,7 @@ from engine.orders.protection.plans import (
     adopted_plan,
     plan_of,
     rescaled,
+    sellable,
     tightened,
     trailed,
     trails_at,
@@ -200,3 +201,26 @@ def test_of_many_stops_the_nearest_stays(side, stops):
         made = tightened(made, Decimal(stop) / 100)
     levels = [first, *(Decimal(stop) / 100 for stop in stops)]
     assert made.stop == (max(levels) if side is Side.BUY else min(levels))
+
+
+@pytest.mark.parametrize(
+    ("quantity", "price", "left"),
+    [
+        ("0.0115", "83.61", "0"),
+        ("0.0120", "83.61", "0.0120"),
+        ("2", "0.30", "2"),
+        ("0.0115", "0", "0.0115"),
+    ],
+)
+def test_a_fraction_of_a_share_worth_less_than_a_dollar_is_dust(quantity, price, left):
+    """The venue takes no order of it: a stop for it was sent, and refused, without end."""
+    instrument = Instrument(
+        symbol="AAPL",
+        asset_class=AssetClass.STOCK,
+        tick=Decimal("0.01"),
+        lot=Decimal("0.000000001"),
+        min_notional=Decimal(1),
+        fractionable=True,
+        shortable=True,
+    )
+    assert sellable(Decimal(quantity), instrument, price=Decimal(price)) == Decimal(left)
