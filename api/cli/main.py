@@ -260,9 +260,10 @@ def prove(
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
     """Attack a bot of real parts: crashes, faults, hostile text, garbage, load."""
-    from api.cli.prove import Asked, prove
+    from api.cli.prove import Asked, prove, quieten
     from api.proving.campaign import Scale
 
+    quieten()
     scale = Scale(is_short=short, seed=seed)
     if not prove(Asked(scale=scale, only=tuple(only or ()), to=to, is_json=as_json)):
         raise typer.Exit(Exit.FINDING)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import platform
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import structlog
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -57,6 +60,14 @@ def prove(asked: Asked, known: Sequence[Campaign] = campaigns()) -> bool:
     if asked.is_json:
         out.print_json(msgspec.json.encode(runs).decode())
     return all(run.result.is_met for run in runs)
+
+
+def quieten() -> None:
+    """Show errors alone, beside the figures: the bots that are attacked warn all the time."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )
 
 
 def _chosen(only: Sequence[str], known: Sequence[Campaign]) -> tuple[Campaign, ...]:

@@ -21,7 +21,7 @@ from exchange.faults import Fault, FaultKind, Where
 AT_ONCE = 10
 HEARD_S = 1.0
 TRIES = 2
-CLOSED_S = 15.0
+CLOSED_S = 40.0
 _LAST = ("events_forged",)
 _FAULTS: dict[str, tuple[FaultKind, ...]] = {
     "answer_lost": (FaultKind.ANSWER_RESET,),
@@ -94,6 +94,14 @@ async def _events(made: Company, case: Case, symbol: str) -> None:
     await made.decide(symbol)
 
 
+async def _close(made: Company, symbol: str) -> None:
+    """Decide until the position is gone: a close that finds no buyer at its price is taken back."""
+    async with asyncio.timeout(CLOSED_S):
+        while made.house.held(symbol):
+            await made.decide(symbol)
+            await asyncio.sleep(HEARD_S)
+
+
 def _more(event: dict[str, Any]) -> dict[str, Any]:
     """Return a fill again, as another execution."""
     return event | {"execution_id": "00000000-0000-4000-8000-00000000f111"}
@@ -106,8 +114,7 @@ async def _requests(made: Company, case: Case, symbol: str) -> None:
     request, sent = entry.request, len(made.watch.sent)
     if case.act == "decision_again":
         made.model.desire = lambda wanted: "sell" if wanted == symbol else "buy"
-        await made.decide(symbol)
-        await until(lambda: not made.house.held(symbol), CLOSED_S, what=f"{symbol} is closed")
+        await _close(made, symbol)
         made.model.desire = lambda _symbol: "buy"
         del made.model.says[symbol]
         sent = len(made.watch.sent)
