@@ -255,6 +255,7 @@ def prove(
     only: Annotated[list[str] | None, typer.Option(help="Run this campaign; repeat.")] = None,
     seed: Annotated[int, typer.Option(help="Draws the cases: the same seed, the same ones.")] = 1,
     to: Annotated[Path | None, typer.Option(help="Keep the results in this page (.md).")] = None,
+    again: Annotated[int, typer.Option(help="Run what does not hold so often again.")] = 0,
     *,
     short: Annotated[bool, typer.Option("--short", help="The form for CI: minutes.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
@@ -265,7 +266,7 @@ def prove(
 
     quieten()
     scale = Scale(is_short=short, seed=seed)
-    if not prove(Asked(scale=scale, only=tuple(only or ()), to=to, is_json=as_json)):
+    if not prove(Asked(scale=scale, only=tuple(only or ()), to=to, is_json=as_json, again=again)):
         raise typer.Exit(Exit.FINDING)
 
 

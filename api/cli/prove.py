@@ -43,6 +43,11 @@ class Asked(Record, frozen=True):
     only: tuple[str, ...]
     to: Path | None
     is_json: bool
+    again: int = 0
+
+    def is_well(self, result: Result) -> bool:
+        """Tell whether a result passes: the short form is no measure of speed."""
+        return result.is_safe if self.scale.is_short else result.is_met
 
 
 def prove(asked: Asked, known: Sequence[Campaign] = campaigns()) -> bool:
@@ -51,15 +56,18 @@ def prove(asked: Asked, known: Sequence[Campaign] = campaigns()) -> bool:
     out = Console(highlight=False)
     runs = []
     for campaign in chosen:
-        run = _run_one(campaign, asked.scale, Console(stderr=True))
+        for _ in range(1 + asked.again):
+            run = _run_one(campaign, asked.scale, Console(stderr=True))
+            if not asked.is_json:
+                _show(run, out)
+            if asked.is_well(run.result):
+                break
         runs.append(run)
-        if not asked.is_json:
-            _show(run, out)
         if asked.to is not None:
             keep(asked.to, [run], known)
     if asked.is_json:
         out.print_json(msgspec.json.encode(runs).decode())
-    return all(run.result.is_met for run in runs)
+    return all(asked.is_well(run.result) for run in runs)
 
 
 def quieten() -> None:

@@ -23,12 +23,17 @@ class Scale(Record, frozen=True):
 
 
 class Bar(Record, frozen=True):
-    """One figure against its bar, both as a person reads them."""
+    """One figure against its bar, both as a person reads them.
+
+    `is_speed` marks what a slow or busy machine alone can miss: the short form prints it and fails
+    for nothing of the kind.
+    """
 
     what: str
     bar: str
     measured: str
     is_met: bool
+    is_speed: bool = False
 
 
 class Table(Record, frozen=True):
@@ -51,6 +56,11 @@ class Result(Record, frozen=True):
     def is_met(self) -> bool:
         """Tell whether nothing was breached and every bar was met."""
         return not self.breaches and all(bar.is_met for bar in self.bars)
+
+    @property
+    def is_safe(self) -> bool:
+        """Tell whether nothing was breached and every bar was met that is none of speed."""
+        return not self.breaches and all(bar.is_met or bar.is_speed for bar in self.bars)
 
 
 class Campaign(Protocol):

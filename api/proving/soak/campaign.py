@@ -193,6 +193,7 @@ def _result(seen: Seen, played_s: float, strikes: int) -> Result:
                 bar=f"at most {MB_BAR:g} MB (or {MB_NOISE:g} MB in all)",
                 measured=f"{slope:.2f} MB ({grown:.1f} MB in all)",
                 is_met=slope <= MB_BAR or grown <= MB_NOISE,
+                is_speed=True,
             ),
             _none("tasks left over when the session stopped", tasks),
             _none("file handles left over when the session stopped", handles),

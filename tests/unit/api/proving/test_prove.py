@@ -94,3 +94,25 @@ def test_records_of_something_else_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="does not hold the results"):
         keep(page, [], [])
     assert Run.__struct_fields__[0] == "name"
+
+
+def test_what_does_not_hold_is_run_again_when_asked(capsys):
+    """The last run counts, and each is printed: a flaw that comes and goes is seen."""
+
+    class Wavering(Campaign):
+        async def run(self, scale, tell):
+            result, self.result = self.result, HELD
+            return result
+
+    broken = Result(cases=1, breaches=("once",))
+    assert not prove(asked(is_json=False), (Wavering("one", broken),))
+    assert prove(asked(is_json=False, again=1), (Wavering("one", broken),))
+    assert "breach: once" in capsys.readouterr().out
+
+
+def test_the_short_form_fails_for_no_figure_of_speed():
+    """The long form does: it is run where nothing else runs."""
+    slow = Bar(what="restart", bar="at most 5 s", measured="9 s", is_met=False, is_speed=True)
+    known = (Campaign("one", Result(cases=1, bars=(slow,))),)
+    assert prove(asked(), known)
+    assert not prove(asked(scale=Scale(is_short=False, seed=3)), known)
