@@ -21,6 +21,14 @@ from broker.errors import CLOSED_REMEDY, ROOM_REMEDY, Ask, of_answer, of_failure
 from domain.errors import BrokerError, BrokerRefused, NotSent, OutcomeUnknown, RateLimited
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_UNREADABLE = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    OSError,
+    ValueError,
+    RecursionError,
+)
+"""What a lost or garbled answer raises; JSON that is nested without end is the last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +129,7 @@ class RestLine:
             return _SENDERS[question.method](client, question.path, data)
         except APIError as error:
             raise _refusal(question.ask, error) from error
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as e:
+        except _UNREADABLE as e:
             raise of_failure(question.ask, e) from e
 
     def _pool(self, threads: int, name: str) -> ThreadPoolExecutor:

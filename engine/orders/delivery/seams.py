@@ -26,7 +26,7 @@ class GatewayConfig(Record, frozen=True):
     retry_s: float = 0.25
     retry_longest_s: float = 5.0
     max_entry_tries: int = 5
-    confirm_s: float = 1.0
+    confirm_s: float = 0.5
     confirm_longest_s: float = 30.0
     lookup: LookupConfig = LookupConfig()
 

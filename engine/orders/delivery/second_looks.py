@@ -14,7 +14,7 @@ from domain.orders import Leg, Order, OrderClass, OrderState
 from engine.orders.book import OrderBook
 from engine.orders.delivery.lookup import Lookup
 
-FIRST_S = 1.0
+FIRST_S = 0.5
 _SAID_TO_WORK = frozenset(
     {OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED, OrderState.PENDING_CANCEL}
 )

@@ -87,7 +87,7 @@ async def test_nobody_listening_means_that_nothing_was_sent():
         line.close()
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"{", b"\xff{}", b'"'])
+@pytest.mark.parametrize("body", [b"<html>", b"{", b"\xff{}", b'"', b"[" * 50_000])
 async def test_a_success_that_cannot_be_read_leaves_the_outcome_unknown(venue, line, body):
     """200 with a page of a proxy: the order may be live."""
     venue.answer(venue.reply(200, body))
