@@ -29,6 +29,8 @@ PAIRS = tuple(f"C{n:02}/USD" for n in range(6))
 LOOKS = {"has_surprises": True, "volatility_bps": 3.0, "prints_per_s": 10.0, "quotes_per_s": 10.0}
 MB_BAR, MB_NOISE = 1.0, 3.0
 """Growth per 100,000 ticks; and what a short run cannot tell from the allocator's noise."""
+POOL = 5
+"""The broker asks on five threads at most, each with a connection of its own."""
 SAMPLES = 9
 ANSWER_S = 60.0
 SETTINGS = {
@@ -196,7 +198,12 @@ def _result(seen: Seen, played_s: float, strikes: int) -> Result:
                 is_speed=True,
             ),
             _none("tasks left over when the session stopped", tasks),
-            _none("file handles left over when the session stopped", handles),
+            Bar(
+                what="file handles left over when the session stopped",
+                bar=f"at most {POOL} (requests' connections, opened when first needed)",
+                measured=str(handles),
+                is_met=handles <= POOL,
+            ),
             _none("tasks left over when the bot ended", seen.ended.tasks - 1),
             Bar(
                 what="decisions while it was soaked",
