@@ -55,7 +55,7 @@ def message_of(text: str) -> str | None:
     """Return the envelope's message, or none when the body is not the venue's JSON."""
     try:
         body: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     message = body.get("message") if isinstance(body, dict) else None
     return clean(message) if isinstance(message, str) and message else None
@@ -144,7 +144,7 @@ def _is_about_keys(text: str) -> bool:
     """Tell the 403 of a wrong key pair from refusals of an order: those carry a code."""
     try:
         body: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return (
         isinstance(body, dict)

@@ -311,7 +311,7 @@ async def test_news_of_the_past_is_there_and_news_of_a_gap_is_told(exchange, sci
         return {row.id for symbol in symbols for row in store.view(symbol).news}
 
     async with running(feed.run(store)):
-        await eventually(shelf)
+        await eventually(lambda: shelf() - set(ears.headlines))
         past = shelf() - set(ears.headlines)
         await eventually(lambda: ears.headlines)
         scissors.victim = scissors.last

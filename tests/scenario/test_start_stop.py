@@ -156,7 +156,7 @@ async def test_a_process_that_fails_still_ends_its_session(open_house):
         assert not names & {"dispatcher", "guard", "market"}
 
 
-async def test_a_venue_that_stumbles_while_the_bot_comes_up_is_asked_again(open_house):
+async def test_a_venue_that_stumbles_while_the_bot_comes_up_is_asked_again(open_house, until):
     """After a crash positions need the guard: no 429, 500 or lost answer may keep it out."""
     stumbles = FaultPlan(
         [
@@ -166,7 +166,7 @@ async def test_a_venue_that_stumbles_while_the_bot_comes_up_is_asked_again(open_
         ]
     )
     async with open_house(faults=stumbles) as house, house.up() as process:
-        assert process.bot.status().is_reconciled
+        await until(lambda: process.bot.status().is_reconciled, what="a clean look")
     assert {strike.kind for strike in stumbles.strikes} == {
         FaultKind.REQUEST_429,
         FaultKind.REQUEST_500,

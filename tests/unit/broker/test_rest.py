@@ -102,7 +102,7 @@ async def test_a_refusal_without_json_does_not_trip_the_reader(venue, line):
     venue.answer(
         venue.reply(401, {"message": "unauthorized."}),
         venue.reply(401, b"<html>"),
-        venue.reply(503, b"x"),
+        venue.reply(503, b"[" * 50_000),
     )
     for _ in range(2):
         with pytest.raises(BrokerRefused) as refused:
