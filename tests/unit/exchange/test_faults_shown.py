@@ -48,7 +48,7 @@ class Socket:
         await self.socket.send(json.dumps(message))
         return await self.frame()
 
-    async def until(self, wanted, within_s=20.0):
+    async def until(self, wanted, within_s=60.0):
         """Return the first message that fits, whatever frame of market data it is in."""
         async with asyncio.timeout(within_s):
             while True:
