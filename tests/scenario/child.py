@@ -11,6 +11,7 @@ from rich.console import Console
 from api.assembly import Process
 from api.assembly.mapping import plan_of
 from api.cli.running.serving import Serving, door_of, serve
+from api.logs.lines import configure
 from api.settings import Config
 
 
@@ -21,6 +22,7 @@ def say_ready(_process: Process) -> None:
 
 def main() -> None:
     config = Config.for_demo(json.loads(sys.argv[1]), {})
+    configure(config)  # log lines go to stderr: stdout carries one word
     plan = plan_of(config, mode="paper", is_always_open=True)
     serving = Serving(plan=plan, door=door_of(config), is_started=True, banner=say_ready)
     asyncio.run(serve(serving, Console(stderr=True)))

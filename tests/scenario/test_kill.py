@@ -84,8 +84,7 @@ async def child(settings):
 
 async def ready(process):
     async with asyncio.timeout(STARTING_S):
-        while await process.stdout.readline() != b"ready\n":  # lines of its log may come before
-            assert process.returncode is None
+        assert await process.stdout.readline() == b"ready\n"
 
 
 MOMENTS = [
