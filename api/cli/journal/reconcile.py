@@ -33,7 +33,6 @@ from engine.orders.looks import Reconciliation
 from engine.orders.ownership import Finding
 
 _PROBE_S, _LOOK_S = 2.0, 60.0
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what it is, not where to listen
 _FINDING = 1
 
 
@@ -95,8 +94,7 @@ async def _running(config: Config) -> _Bot | None:
     Raises `AutoHedgeError` for what listens and cannot be asked: two books would be kept beside
     each other.
     """
-    door = door_of(config)
-    url = replace(door, host=_EVERYWHERE.get(door.host, door.host)).url
+    url = door_of(config).reachable.url
     token = config.security.token or config.security.trade_token
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     try:

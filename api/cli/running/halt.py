@@ -30,7 +30,6 @@ from journal.reads.reader import Reader
 _PROBE_S = 2.0
 _CONTROL_S, _FLATTEN_S = 10.0, 60.0
 _JOURNAL_S = 3.0
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what it is, not where to listen
 _UNREACHABLE, _JOURNAL, _FINDING = 3, 4, 1
 
 
@@ -119,9 +118,7 @@ async def _halt(options: HaltOptions, began: float) -> Answer:
 
 async def _over_http(config: Config, order: HaltOrder) -> tuple[Status, _Swept]:
     """Ask the running bot; a short look first tells whether it answers at all."""
-    door = door_of(config)
-    host = _EVERYWHERE.get(door.host, door.host)
-    url = replace(door, host=host).url
+    url = door_of(config).reachable.url
     token = config.security.token or config.security.trade_token
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     path, body = _request_of(order)

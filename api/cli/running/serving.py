@@ -8,7 +8,8 @@ import gc
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import uvicorn
 from rich.console import Console
@@ -24,6 +25,7 @@ from engine.control import ControlRefused
 from engine.deadman.heart import Heart
 
 _DRAIN_S = 5.0
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what it is, not where to listen
 _COLLECTOR = (50_000, 20, 50)
 """How many new objects call for each generation's collection: the default suits small heaps."""
 
@@ -35,6 +37,11 @@ class Door:
     host: str
     port: int
     security: SecurityConfig
+
+    @property
+    def reachable(self) -> Self:
+        """Return the door as this machine reaches it: "everywhere" is no address to ask."""
+        return replace(self, host=_EVERYWHERE.get(self.host, self.host))
 
     @property
     def url(self) -> str:
