@@ -222,11 +222,16 @@ class House:
             yield process
 
     async def warm(self, process: Process) -> None:
-        """Wait until every symbol may be decided upon."""
-        await until(
-            lambda: all(symbol.is_warm for symbol in process.bot.status().symbols),
-            what="every symbol is warm",
-        )
+        """Wait until every symbol may be decided upon and venue and journal agree.
+
+        An order approved before they agree is denied, as a person who is too quick would find.
+        """
+
+        def is_warm() -> bool:
+            status = process.bot.status()
+            return status.is_reconciled and all(symbol.is_warm for symbol in status.symbols)
+
+        await until(is_warm, what="every symbol is warm, and the books agree with the venue")
 
     def orders(self, status: str = "all") -> list[dict[str, Any]]:
         """Return every order the venue has seen, oldest first, legs as orders of their own."""
