@@ -1,0 +1,1 @@
+"""Declare the commands: a function each, its parameters the options."""

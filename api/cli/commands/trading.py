@@ -1,0 +1,113 @@
+"""Name the commands that run the bot, ask it and stop it.
+
+Each imports what it needs when it runs, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from api.cli.shell import Group, app
+
+
+@app.command(
+    rich_help_panel=Group.TRADE,
+    short_help="Check keys, clock, feed, model and database; say what to do",
+)
+def doctor(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Check keys, clock, feed, model endpoint and database, and say what to do."""
+    from api.cli.doctor import run_doctor
+
+    run_doctor(as_json=as_json)
+
+
+@app.command(rich_help_panel=Group.TRADE, short_help="Trade a local market: no key, no account")
+def demo(
+    port: Annotated[int | None, typer.Option(help="Port of HTTP (default: PORT, 3000).")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the made-up markets.")] = 7,
+    symbols: Annotated[int, typer.Option(help="How many symbols to trade.")] = 12,
+) -> None:
+    """Trade a local market with no key and no account: exchange, bot and HTTP."""
+    from api.cli.running.demo import run_demo
+
+    run_demo(port=port, seed=seed, symbols=symbols)
+
+
+@app.command(
+    name="run",
+    rich_help_panel=Group.TRADE,
+    short_help="Trade Alpaca paper, with --live real money, or --watch",
+)
+def run_command(
+    *,
+    live: Annotated[
+        bool, typer.Option(help="Trade real money (LIVE_TRADING must say so).")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option(help="See the live market and simulate the orders: none leaves.")
+    ] = False,
+    start: Annotated[bool, typer.Option(help="Start the session at once.")] = False,
+    confirm_live: Annotated[
+        str | None,
+        typer.Option(metavar="ACCOUNT_NUMBER", help="Confirm --live where nobody can be asked."),
+    ] = None,
+) -> None:
+    """Serve HTTP and trade Alpaca paper (or live, or a simulation) when told to start."""
+    from api.cli.running.run import run_bot
+
+    run_bot(live=live, watch=watch, start=start, confirmed=confirm_live)
+
+
+@app.command(
+    rich_help_panel=Group.TRADE,
+    short_help="Forbid entries and cancel them, even when HTTP is silent",
+)
+def halt(
+    *,
+    flatten: Annotated[bool, typer.Option(help="Close the bot's positions too.")] = False,
+    cancel_protective: Annotated[
+        bool, typer.Option(help="Cancel stops and targets too: positions stand bare.")
+    ] = False,
+    account_wide: Annotated[
+        bool, typer.Option(help="With --flatten: what others hold in our symbols too.")
+    ] = False,
+    live: Annotated[bool, typer.Option(help="The bot trades real money.")] = False,
+    reason: Annotated[str, typer.Option(help="Why, for the journal.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
+) -> None:
+    """Forbid entries and cancel working ones, also when the bot's HTTP does not answer."""
+    from api.cli.running.halt import HaltOptions, run_halt
+
+    run_halt(
+        HaltOptions(
+            reason=reason,
+            flatten=flatten,
+            protective=cancel_protective,
+            account_wide=account_wide,
+            live=live,
+            as_json=as_json,
+        )
+    )
+
+
+@app.command(
+    rich_help_panel=Group.TRADE, short_help="Show where journal and venue differ; --repair accepts"
+)
+def reconcile(
+    *,
+    repair: Annotated[
+        bool, typer.Option(help="Offer to accept the venue's word; never trades.")
+    ] = False,
+    yes: Annotated[bool, typer.Option(help="With --repair: ask nobody.")] = False,
+    live: Annotated[bool, typer.Option(help="The account is a real one.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the differences as JSON.")] = False,
+) -> None:
+    """Show where journal and venue differ: orders, positions and cash; exits with 1 if they do."""
+    from api.cli.journal.reconcile import ReconcileOptions, run_reconcile
+
+    run_reconcile(ReconcileOptions(repair=repair, yes=yes, live=live, as_json=as_json))
