@@ -181,7 +181,7 @@ class Windows:
         self._remember(window.decision_id, seen)
 
     def note_sent(self) -> None:
-        """Count an order that left, for the rate limit."""
+        """Count an order that the gate let pass, for the rate limit."""
         self._sent_ns.append(self._clock.monotonic_ns())
 
     def facts(self, request: OrderRequest) -> Facts:

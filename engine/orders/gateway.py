@@ -45,25 +45,11 @@ from engine.orders.delivery.points import NOT_SENT, Point
 from engine.orders.delivery.seams import GatewayConfig, GatewaySeams
 from engine.orders.delivery.second_looks import SecondLooks
 from engine.orders.delivery.turns import Turns
-from engine.orders.delivery.written import WriteAhead, denied_body, gate_entry
+from engine.orders.delivery.written import WriteAhead, asked_again, denied_body, gate_entry
 
 log = structlog.get_logger(__name__)
 
 _K = OrderEventKind
-
-_HELD_BY_RESERVATION = frozenset(
-    {
-        Code.DUPLICATE_ORDER,
-        Code.POSITION_LIMIT_EXCEEDED,
-        Code.EXPOSURE_LIMIT_EXCEEDED,
-        Code.BUYING_POWER_EXCEEDED,
-        Code.OPEN_ORDERS_LIMIT,
-        Code.ORDER_RATE_EXCEEDED,
-    }
-)
-"""What an order's own reservation would now fail: these were met when it was made."""
-
-_HALTED = frozenset({Code.TRADING_HALTED})
 
 
 class Gateway:
@@ -197,6 +183,7 @@ class Gateway:
             self._seams.journal.trace(gate_entry(request, verdict))
             self._book.publish("order_denied", denied_body(request, verdict))
             return verdict
+        self._seams.counted()
         self._seams.at(Point.AUTHORIZED)
         self._unsent.add(request.client_order_id)
         self._start_timer(self._book.open(request))
@@ -214,13 +201,26 @@ class Gateway:
             self._book.publish("order_denied", denied_body(request, denied))
             return denied
         self._seams.at(Point.WRITTEN_AHEAD)
-        if self._failed_check(request, BINDS[request.purpose] & _HALTED) is not None:
-            return self._book.note(order, _K.REJECTED, f"{NOT_SENT}: halted")
+        if (ended := self._ended_meanwhile(order)) is not None:
+            return ended
         self._book.publish("order_submitted", {"request": plain(request)})
         delay_s = await self._send(authorized, tries=1)
         if delay_s is not None:
             self._spawn(self._send_again(authorized, delay_s), f"again:{request.client_order_id}")
         return self._book.get(request.client_order_id) or order
+
+    def _ended_meanwhile(self, order: Order) -> Order | None:
+        """Return an order that ended or may go no more while it was written: a disk may be slow.
+
+        What was true at the verdict is asked anew: a loss may have lowered trading since.
+        """
+        request, now = order.request, self._book.get(order.client_order_id) or order
+        if not now.is_working:
+            return now
+        failed = self._failed_check(request, asked_again(request.purpose))
+        if failed is None:
+            return None
+        return self._book.note(now, _K.REJECTED, f"{NOT_SENT}: {failed}")
 
     async def _send(self, authorized: AuthorizedOrder, *, tries: int) -> float | None:
         """Send once and apply the outcome; returns the pause before the next try, or none."""
@@ -284,7 +284,7 @@ class Gateway:
             order = self._book.get(request.client_order_id)
             if order is None or request.client_order_id not in self._unsent:
                 return
-            failed = self._failed_check(request, BINDS[request.purpose] - _HELD_BY_RESERVATION)
+            failed = self._failed_check(request, asked_again(request.purpose))
             if failed is not None:
                 self._book.note(order, _K.REJECTED, f"{NOT_SENT}: {failed}")
                 return

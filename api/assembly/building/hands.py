@@ -52,6 +52,7 @@ def _make_gateway(parts: EngineParts) -> None:
             limits=lambda: plan.limits,
             clock=outside.clock,
             spool=outside.journal.spool,
+            counted=parts.windows.note_sent,
             at=outside.at,
         )
     )

@@ -103,9 +103,7 @@ class EngineParts:
         return self.guard.start(work, name) if self.guard.is_running else None
 
     def sent(self, kind: str, body: dict[str, Any]) -> None:
-        """Copy an event to the watchers; count the orders that were handed to the venue."""
-        if kind == "order_submitted":
-            self.windows.note_sent()
+        """Copy an event to the watchers; let the tripwires hear of it."""
         self.lowering.order_told(kind, body)
         self.outside.bus.publish(kind, body)
 

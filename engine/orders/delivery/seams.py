@@ -44,4 +44,6 @@ class GatewaySeams:
     clock: Clock
     spool: Callable[..., None] | None = None
     """Sync entries beside the journal while it is down (`SqlJournal.spool`); `JournalError`."""
+    counted: Callable[[], None] = lambda: None
+    """Count an order against the rate limit, in the very step that let it pass."""
     at: Callable[[Point], None] = nowhere

@@ -11,13 +11,25 @@ from domain.errors import JournalError
 from domain.orders import OrderRequest, Purpose
 from domain.ports import Entry, EntryKind
 from domain.records import plain
-from domain.risk import AuthorizedOrder, Denied
+from domain.risk import BINDS, AuthorizedOrder, Code, Denied
 from engine.orders.delivery.seams import GatewaySeams
 
 log = structlog.get_logger(__name__)
 
 _EXEMPT = frozenset({Purpose.PROTECT, Purpose.FLATTEN})
 """Purposes that go on when the journal is down (law 1)."""
+
+_HELD_BY_RESERVATION = frozenset(
+    {
+        Code.DUPLICATE_ORDER,
+        Code.POSITION_LIMIT_EXCEEDED,
+        Code.EXPOSURE_LIMIT_EXCEEDED,
+        Code.BUYING_POWER_EXCEEDED,
+        Code.OPEN_ORDERS_LIMIT,
+        Code.ORDER_RATE_EXCEEDED,
+    }
+)
+"""What an order's own reservation would now fail: these were met when it was made."""
 
 
 class WriteAhead:
@@ -56,6 +68,11 @@ class WriteAhead:
                 await asyncio.to_thread(self._spool, *entries)
         except (JournalError, TimeoutError) as error:
             log.critical("protection_sent_unwritten", ref=entries[-1].ref, error=str(error))
+
+
+def asked_again(purpose: Purpose) -> frozenset[Code]:
+    """Return the codes that must still hold when an order leaves later than its verdict."""
+    return BINDS[purpose] - _HELD_BY_RESERVATION
 
 
 def gate_entry(request: OrderRequest, verdict: AuthorizedOrder | Denied) -> Entry:

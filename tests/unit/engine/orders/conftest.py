@@ -220,6 +220,7 @@ class Stand:
     alerts: list[tuple[str, str, str]]
     adopted: list[Any] = field(default_factory=list)
     halts: list[tuple[str, str]] = field(default_factory=list)
+    counted: list[int] = field(default_factory=list)
     is_journal_up: bool = True
     is_journal_closed: bool = False
     trading_state: TradingState = TradingState.ACTIVE
@@ -257,7 +258,7 @@ class Stand:
             skew_ns=0,
             day_pnl=Decimal(0),
             peak_equity=Decimal(100_000),
-            orders_last_minute=0,
+            orders_last_minute=len(self.counted),
         )
 
     def quote(self, symbol: str, bid: float, ask: float) -> None:
@@ -440,6 +441,7 @@ class Stands:
             limits=lambda: stand.limits,
             clock=clock,
             spool=journal.spool,
+            counted=lambda: stand.counted.append(clock.now_ns()),
             **({} if points is None else {"at": points}),
         )
         ownership = Ownership(

@@ -780,6 +780,56 @@ async def test_an_entry_that_was_being_written_when_a_halt_came_is_not_sent(stan
         halts.append(lambda: setattr(stand, "trading_state", TradingState.HALTED))
         order = await stand.gateway.submit(stand.resting())
         assert order.state is OrderState.REJECTED
-        assert "halted" in order.reason
+        assert "TRADING_HALTED" in order.reason
         assert stand.posts() == []
         assert stand.ledger.reservations == {}
+
+
+async def test_an_entry_that_was_being_written_when_a_loss_lowered_trading_is_not_sent(stands):
+    """Only a halt was asked for again after the disk: a trip to reducing let the entry out."""
+    trips = []
+
+    def at(point):
+        if point is Point.WRITTEN_AHEAD:
+            trips[0]()
+
+    async with stands.trading(points=at) as stand:
+        trips.append(lambda: setattr(stand, "trading_state", TradingState.REDUCING))
+        order = await stand.gateway.submit(stand.resting())
+        assert order.state is OrderState.REJECTED
+        assert "REDUCE_ONLY" in order.reason
+        assert stand.posts() == []
+        assert stand.ledger.reservations == {}
+
+
+async def test_an_entry_withdrawn_while_it_was_being_written_is_told_to_nobody_as_sent(stands):
+    """Watchers heard "order_submitted" of an order that had been withdrawn already."""
+    async with stands.trading() as stand:
+        sending = asyncio.create_task(stand.gateway.submit(stand.resting()))
+        while not stand.book.working():  # noqa: ASYNC110 - a step of the loop is all it takes
+            await asyncio.sleep(0)
+        await stand.gateway.cancel_entries("halt")
+        order = await sending
+        assert order.state is OrderState.REJECTED
+        assert "order_submitted" not in stand.kinds()
+        assert stand.posts() == []
+
+
+async def test_orders_at_the_same_moment_do_not_slip_past_the_rate(stands):
+    """Orders were counted when they had been written: those of one commit all passed."""
+    async with stands.trading(limits=roomy(max_orders_per_minute=1)) as stand:
+        pair = stand.request(
+            2,
+            symbol="BTC/USD",
+            quantity=Decimal("0.01"),
+            limit_price=Decimal(49_900),
+            stop_loss=Decimal(49_000),
+            take_profit=Decimal(52_000),
+            time_in_force=TimeInForce.GTC,
+        )
+        results = await asyncio.gather(
+            stand.gateway.submit(stand.resting(1)), stand.gateway.submit(pair)
+        )
+        [denied] = [each for each in results if isinstance(each, Denied)]
+        assert denied.code == "ORDER_RATE_EXCEEDED"
+        assert len(stand.posts()) == 1
