@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from api.assembly.live import check_venue
-from api.assembly.plan import AnalystPlan, ApprovalPlan, EnginePlan, Plan
+from api.assembly.plan import AnalystPlan, Plan
 from api.settings import Config
 from broker.alpaca import AlpacaBrokerConfig
 from domain.errors import ConfigError
 from domain.market import AssetClass, Floors, asset_class_of
+from engine.building import ApprovalPlan, EnginePlan
 from engine.deciding.budget import BudgetConfig
 from engine.orders.protection.rules import ExitRules, Overnight, rules_by_symbol
 from engine.orders.protection.seams import ExitsConfig

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 
 from broker.alpaca import AlpacaBrokerConfig
-from domain.limits import Limits
-from domain.market import Floors
+from engine.building.plan import EnginePlan
 from engine.deciding.budget import BudgetConfig
-from engine.orders.protection.seams import ExitsConfig
 from feeds.alpaca.config import AlpacaFeedConfig
 from graph.analysts.model.endpoint import EndpointConfig
-from graph.approval.checkpoints import CheckpointsConfig
 from journal.database import JournalConfig, address_of
 
 
@@ -26,39 +22,6 @@ class AnalystPlan:
     endpoint: EndpointConfig | None = None
     cache: Path = Path(".cache")
     budget: BudgetConfig = field(default_factory=BudgetConfig)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ApprovalPlan:
-    """Which entries wait for a person (`above` dollars; none: all), how long, and where."""
-
-    above: Decimal | None
-    ttl_s: float
-    checkpoints: CheckpointsConfig
-
-
-@dataclass(frozen=True, kw_only=True)
-class EnginePlan:
-    """How the engine decides and acts; seconds of event time but for `decision_deadline_s`."""
-
-    symbols: tuple[str, ...]
-    mode: str
-    strategy: str
-    feed: str
-    interval_s: int
-    history_limit: int
-    warmup_min: int
-    limits: Limits
-    floors: Floors
-    slots: int
-    queue_size: int
-    cooldown_s: float
-    wake_move_atr: float
-    decision_deadline_s: float
-    adopt_positions: bool = False
-    autostart: bool = False
-    exits: ExitsConfig = field(default_factory=ExitsConfig)
-    approval: ApprovalPlan | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

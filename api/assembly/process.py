@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry
 
-from api.assembly.building import Engine, build_engine
-from api.assembly.opening import Outside, open_outside
+from api.assembly.opening import open_outside
 from api.assembly.plan import Plan
 from domain.errors import ConfigError
 from domain.market import Quote
 from domain.ports import Clock
 from engine.bot import Bot
+from engine.building import Engine, Outside, build_engine
 from engine.bus import Bus, publish_quotes
 from engine.clock import LiveClock
 from engine.guard import Guard

@@ -1,5 +1,7 @@
-"""Build one engine of its plan and of what reaches out; `engine` names the order."""
+"""Build one engine of its plan and of what it stands upon; `engine` names the order."""
 
-from api.assembly.building.engine import Engine, build_engine
+from engine.building.engine import Engine, build_engine
+from engine.building.outside import EngineJournal, Outside
+from engine.building.plan import ApprovalPlan, EnginePlan
 
-__all__ = ["Engine", "build_engine"]
+__all__ = ["ApprovalPlan", "Engine", "EngineJournal", "EnginePlan", "Outside", "build_engine"]

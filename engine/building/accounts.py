@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from api.assembly.building.lowering import Lowering, LoweringSeams
-from api.assembly.building.parts import EngineParts
 from domain.limits import TradingState
+from engine.building.lowering import Lowering, LoweringSeams
+from engine.building.parts import EngineParts
 from engine.deciding.windows import WindowConfig, Windows
 from engine.orders.looks import ReconcilerSeams
 from engine.orders.ownership import Ownership, OwnershipConfig

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from api.assembly.opening import Outside
-from api.assembly.plan import EnginePlan
 from domain.market import Window
 from engine.approving.approvals import Approvals
 from engine.approving.seams import ApprovalConfig
+from engine.building.outside import Outside
+from engine.building.plan import EnginePlan
 from engine.deciding.runs import Execute
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from api.assembly.building.approving import build_approvals
-from api.assembly.building.parts import EngineParts
 from domain.market import Window
 from domain.orders import Leg, Order, OrderRequest
 from domain.records import plain
 from domain.risk import Denied
 from engine.approving.approvals import APPROVAL_PENDING
+from engine.building.approving import build_approvals
+from engine.building.parts import EngineParts
 from engine.deciding.dispatcher import Dispatcher, DispatcherConfig, DispatcherPorts, DropReason
 from engine.deciding.limiter import Ticket
 from engine.deciding.runs import Runs

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from api.assembly.building.accounts import make_accounts, make_windows
-from api.assembly.building.deciding import make_deciding
-from api.assembly.building.hands import make_hands
-from api.assembly.building.parts import EngineParts
-from api.assembly.opening import Outside
-from api.assembly.plan import EnginePlan
 from engine.approving.approvals import Approvals
 from engine.bot import Bot, BotConfig, Parts
+from engine.building.accounts import make_accounts, make_windows
+from engine.building.deciding import make_deciding
+from engine.building.hands import make_hands
+from engine.building.outside import Outside
+from engine.building.parts import EngineParts
+from engine.building.plan import EnginePlan
 from engine.guard import Guard, GuardConfig
 from engine.metrics import CountsCollector, StatusCollector
 from engine.orders.book import OrderBook

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from api.assembly.building.parts import EngineParts
 from domain.orders import OrderRequest
 from domain.risk import Facts
+from engine.building.parts import EngineParts
 from engine.killswitch.sweep import Sweeper
 from engine.orders.delivery.seams import GatewaySeams
 from engine.orders.flatten import Flatten, FlattenSeams

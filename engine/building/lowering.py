@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from api.assembly.opening import Outside
-from api.assembly.plan import EnginePlan
 from domain.account import Ledger
 from domain.limits import Code
 from domain.orders import Fill, Leg, Order, Purpose
+from engine.building.outside import Outside
+from engine.building.plan import EnginePlan
 from engine.trading import TradingGate
 from engine.watching.alarm import Alarm
 from engine.watching.equity import EquityWatch, day_zone

@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from api.assembly.building.lowering import Lowering
-from api.assembly.building.standing import EngineStanding
-from api.assembly.opening import Outside
-from api.assembly.plan import EnginePlan
 from domain.account import Ledger, Position
 from domain.market import Instrument, Quote
 from domain.orders import Fill, Order
 from engine.approving.approvals import Approvals
 from engine.bot import Notices
+from engine.building.lowering import Lowering
+from engine.building.outside import Outside
+from engine.building.plan import EnginePlan
+from engine.building.standing import EngineStanding
 from engine.deciding.dispatcher import Dispatcher
 from engine.deciding.runs import Runs
 from engine.deciding.windows import Windows

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from api.assembly.opening import Outside
 from domain.limits import TradingState
 from domain.market import asset_class_of
+from engine.building.outside import Outside
 from engine.orders.ownership import Ownership
 from engine.orders.reconcile import Reconciler
 from engine.trading import TradingGate

@@ -14,8 +14,6 @@ from decimal import Decimal
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from api.assembly.building import Engine, build_engine
-from api.assembly.opening import Outside
 from api.assembly.opening.market import store_config
 from api.assembly.plan import Plan
 from broker.alpaca import AlpacaBroker
@@ -24,6 +22,7 @@ from domain.limits import TradingState
 from domain.market import Instrument, Quote, asset_class_of
 from domain.ports import Clock, Entry, EntryKind
 from domain.records import Record
+from engine.building import Engine, Outside, build_engine
 from engine.bus import Bus
 from engine.clock import LiveClock
 from engine.control import PositionView, SweptOrder

@@ -1,5 +1,5 @@
 """Open what reaches out of the process: journal, venue, streams, model."""
 
-from api.assembly.opening.outside import Outside, open_outside
+from api.assembly.opening.outside import open_outside
 
-__all__ = ["Outside", "open_outside"]
+__all__ = ["open_outside"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
-from api.assembly.plan import AnalystPlan, ApprovalPlan
+from api.assembly.plan import AnalystPlan
 from domain.errors import ConfigError
 from domain.ports import Analyst, Budget, Clock
+from engine.building import ApprovalPlan
 from graph.analysts.llm import Llm
 from graph.analysts.local import open_local
 from graph.analysts.rules import Rules

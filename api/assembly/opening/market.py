@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 
-from api.assembly.plan import EnginePlan, Plan
+from api.assembly.plan import Plan
 from domain.market import Quote
 from domain.ports import Calendar, Clock
+from engine.building import EnginePlan
 from engine.watching.market import MarketEars
 from feeds.alpaca.config import AlpacaFeedConfig, Channel, FeedNotice
 from feeds.alpaca.feed import AlpacaFeed

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
@@ -14,46 +12,18 @@ from api.assembly.opening.venue import calendar_of, patiently, rules_of
 from api.assembly.plan import Plan
 from api.assembly.watch import simulate
 from broker.alpaca import AlpacaBroker
-from domain.market import Instrument, Quote
-from domain.ports import Broker, Calendar, Clock, Feed, MarketSink
+from domain.ports import Broker, Clock, MarketSink
+from engine.building import Outside
 from engine.bus import Bus
 from engine.clock import LiveClock
 from engine.deciding.budget import ModelBudget
 from engine.deciding.limiter import Limiter
 from engine.killswitch.mark import HaltMark
-from engine.orders.delivery.points import Point, nowhere
-from engine.restart import Remembered, remember
+from engine.restart import remember
 from engine.watching.market import MarketEars
-from engine.watching.venue import VenueWatch
 from feeds.store import RollingStore
 from graph.desk import Desk
 from journal.sql import SqlJournal
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outside:
-    """What the engine is built upon: everything that reaches out of the process."""
-
-    broker: Broker
-    journal: SqlJournal
-    feeds: Sequence[Feed]
-    ask_quote: Callable[[str], Awaitable[Quote | None]]
-    store: RollingStore
-    sink: MarketSink
-    ears: MarketEars
-    calendar: Calendar
-    desk: Desk
-    limiter: Limiter
-    clock: Clock
-    wall: Clock
-    bus: Bus
-    registry: CollectorRegistry
-    instruments: dict[str, Instrument]
-    remembered: Remembered
-    venue: VenueWatch
-    account_id: str
-    mark: HaltMark
-    at: Callable[[Point], None] = nowhere
 
 
 async def open_outside(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outside:

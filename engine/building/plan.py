@@ -1,0 +1,44 @@
+"""Say how an engine decides and acts: plain records, mapped from settings once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from domain.limits import Limits
+from domain.market import Floors
+from engine.orders.protection.seams import ExitsConfig
+from graph.approval.checkpoints import CheckpointsConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApprovalPlan:
+    """Which entries wait for a person (`above` dollars; none: all), how long, and where."""
+
+    above: Decimal | None
+    ttl_s: float
+    checkpoints: CheckpointsConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnginePlan:
+    """How the engine decides and acts; seconds of event time but for `decision_deadline_s`."""
+
+    symbols: tuple[str, ...]
+    mode: str
+    strategy: str
+    feed: str
+    interval_s: int
+    history_limit: int
+    warmup_min: int
+    limits: Limits
+    floors: Floors
+    slots: int
+    queue_size: int
+    cooldown_s: float
+    wake_move_atr: float
+    decision_deadline_s: float
+    adopt_positions: bool = False
+    autostart: bool = False
+    exits: ExitsConfig = field(default_factory=ExitsConfig)
+    approval: ApprovalPlan | None = None
