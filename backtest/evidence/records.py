@@ -13,22 +13,10 @@ import msgspec
 
 from backtest.records import Floats, Ints
 from backtest.statistics.figures import Figures
+from backtest.statistics.intervals import Interval
 from domain.records import Record
 
 NOT_DISTINGUISHABLE = "not distinguishable from buy and hold"
-
-
-class Interval(Record, frozen=True):
-    """An interval at a confidence level (0.95), in the unit of what it bounds."""
-
-    low: float
-    high: float
-    level: float = 0.95
-
-    @property
-    def covers_zero(self) -> bool:
-        """Tell whether nothing is among what it allows."""
-        return self.low <= 0.0 <= self.high
 
 
 class Cutoff(StrEnum):
