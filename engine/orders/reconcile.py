@@ -96,6 +96,7 @@ class Reconciler:
         self.is_link_up = False
         self.last: Reconciliation | None = None
         self.last_clean_ns: int | None = None
+        self._money_asked = self._money_answered = 0
         seams.book.listen(self._on_change)
         seams.book.on_stray = self._on_stray
 
@@ -215,8 +216,15 @@ class Reconciler:
                     self._book.hear(report)
 
     async def refresh(self) -> None:
-        """Correct account and positions alone: crypto fees leave in coin, unseen by any event."""
+        """Correct account and positions alone: crypto fees leave in coin, unseen by any event.
+
+        Who waited while another's question was put after he came has his answer: at a restart every
+        position asks at once, and the venue counts requests.
+        """
+        came_after = self._money_asked
         async with self._lock:
+            if self._money_answered > came_after:
+                return
             asked_ns = self._seams.clock.now_ns()
             positions, account = await self._ask_for_money()
             believed = None if positions is None else self._seams.ownership.believable(positions)
@@ -237,10 +245,14 @@ class Reconciler:
                 self._seams.alert("ORDER_STREAM_LOST", f"{reason}; entries wait.", "")
 
     async def _ask_for_money(self) -> tuple[Sequence[Position] | None, Account | None]:
-        return await asyncio.gather(
+        self._money_asked += 1
+        positions, account = await asyncio.gather(
             self._asked(self._seams.broker.positions()),
             self._asked(self._seams.broker.account()),
         )
+        if positions is not None and account is not None:
+            self._money_answered = self._money_asked
+        return positions, account
 
     async def _asked(self, question: Awaitable[T]) -> T | None:
         """Await one answer; none when the venue did not give it."""

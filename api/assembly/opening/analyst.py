@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from api.assembly.plan import AnalystPlan
 from domain.errors import ConfigError
@@ -10,6 +12,7 @@ from domain.ports import Analyst, Budget, Clock
 from engine.building import ApprovalPlan
 from graph.analysts.llm import Llm
 from graph.analysts.local import open_local
+from graph.analysts.model import endpoint
 from graph.analysts.rules import Rules
 from graph.approval.checkpoints import open_checkpoints
 from graph.approval.waiting import WaitingRuns
@@ -17,6 +20,19 @@ from journal.reads.reader import Reader
 from journal.reads.report import Span
 
 _DAY_NS = 86_400_000_000_000
+
+
+@asynccontextmanager
+async def loading(plan: AnalystPlan) -> AsyncIterator[None]:
+    """Load what a model's analyst needs in a thread, while the venue is asked and much is read."""
+    if plan.endpoint is None:
+        yield
+        return
+    thread = asyncio.create_task(asyncio.to_thread(endpoint.load))
+    try:
+        yield
+    finally:
+        await thread
 
 
 async def open_analyst(plan: AnalystPlan, budget: Budget, stack: AsyncExitStack) -> Analyst:
@@ -29,6 +45,7 @@ async def open_analyst(plan: AnalystPlan, budget: Budget, stack: AsyncExitStack)
             stack.push_async_callback(local.aclose)
             return local
         case "llm" if plan.endpoint is not None:
+            await asyncio.to_thread(endpoint.load)
             llm = Llm(plan.endpoint, budget)
             stack.push_async_callback(llm.aclose)
             return llm

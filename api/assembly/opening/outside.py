@@ -6,7 +6,12 @@ from contextlib import AsyncExitStack
 
 from prometheus_client import CollectorRegistry
 
-from api.assembly.opening.analyst import open_analyst, open_waiting, spent_today
+from api.assembly.opening.analyst import (
+    loading,
+    open_analyst,
+    open_waiting,
+    spent_today,
+)
 from api.assembly.opening.market import open_feed, quote_asker, store_config
 from api.assembly.opening.venue import calendar_of, patiently, rules_of
 from api.assembly.plan import Plan
@@ -30,6 +35,7 @@ async def open_outside(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outsi
     """Open everything that reaches out; what was opened is closed when a later one fails."""
     wall, registry = LiveClock(), CollectorRegistry()
     bus = Bus()
+    await stack.enter_async_context(loading(plan.analyst))
     journal = await stack.enter_async_context(SqlJournal(plan.journal, clock))
     alpaca = AlpacaBroker(plan.broker, clock)
     stack.push_async_callback(alpaca.aclose)

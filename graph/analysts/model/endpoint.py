@@ -78,6 +78,11 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     retry_after_s: float = 0.0
 
 
+def load() -> None:
+    """Import the client library: a second and more, which a thread spends beside other waits."""
+    import langchain_openai  # noqa: F401, PLC0415 - who imports it next finds it loaded
+
+
 class Endpoint:
     """One model at one address, asked for one role's schema at a time."""
 

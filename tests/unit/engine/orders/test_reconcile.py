@@ -463,6 +463,17 @@ async def test_refreshing_corrects_money_and_coins_and_nothing_else(stand):
     assert sorted(asked) == sorted([POSITIONS, "/v2/account"])
 
 
+async def test_positions_that_ask_at_once_share_one_answer(stand):
+    """At a restart with 50 positions each asked for itself, one after the other: 34 questions."""
+    before = len(stand.venue.record.requests("GET"))
+    await asyncio.gather(*(stand.reconciler.refresh() for _ in range(10)))
+    asked = [each.path for each in stand.venue.record.requests("GET")[before:]]
+    assert asked.count(POSITIONS) == 2, "the first was put before the others came"
+    await stand.reconciler.refresh()
+    asked = [each.path for each in stand.venue.record.requests("GET")[before:]]
+    assert asked.count(POSITIONS) == 3, "who comes later asks anew"
+
+
 async def test_a_burst_of_ended_orders_is_one_look(stand):
     """Each look costs three requests of the minute's budget."""
     await stand.hold(6)
