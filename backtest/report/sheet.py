@@ -1,0 +1,142 @@
+"""Work out everything that a report shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+
+from backtest.evidence.records import Curve, Evidence
+from backtest.records import Ended, RunResult, RunSpec
+from backtest.report import curves
+from backtest.report.marks import charts
+from backtest.report.records import Count, Line, ReportInput, Sheet
+from domain.records import digest, plain
+
+NOTHING_COMPARED = "Nothing was compared: this run alone says nothing about skill."
+# A cost model of this name has to be typed; its figures are shouted down.
+NO_COSTS = "none"
+
+_WHY_PARTIAL = {
+    Ended.INTERRUPTED: "it was interrupted",
+    Ended.BUDGET_SPENT: "its budget was spent",
+    Ended.ANALYST_FAILED: "its analyst failed",
+}
+
+
+def sheet_of(given: ReportInput) -> Sheet:
+    """Return the sheet of a report; the same input gives the same sheet."""
+    result, evidence = given.result, given.evidence
+    own = Curve(name=_own_name(given), ts_ns=result.ts_ns, equity=result.equity)
+    others = tuple(c for c in (evidence.curves if evidence else ()) if c.name != own.name)
+    shares = curves.share(result.exposure, result.equity)
+    return Sheet(
+        title=_title(result.spec),
+        ended=result.ended,
+        shouts=tuple(_shouts(given)),
+        sentence=evidence.sentence if evidence else NOTHING_COMPARED,
+        rows=evidence.rows if evidence else (),
+        n_tries=evidence.n_tries if evidence else None,
+        equity=tuple(curves.line(c.name, c.ts_ns, c.equity) for c in (own, *others)),
+        bands=(curves.area(evidence.band),) if evidence and evidence.band else (),
+        drawdown=tuple(_fall(curve, result.spec.cash) for curve in (own, *others)),
+        exposure=curves.line("exposure", result.ts_ns, np.nan_to_num(shares)),
+        turnover=curves.turnover_by_month(result.fills, result.ts_ns, result.equity),
+        months=curves.months(result.ts_ns, result.equity, start=result.spec.cash),
+        charts=charts(result),
+        costs=_costs(result),
+        denials=_counted(result.denials),
+        outcomes=_counted(Counter(row.outcome for row in result.decisions)),
+        controls=evidence.controls if evidence else (),
+        warnings=given.warnings,
+        registered=evidence.registration if evidence else None,
+        configuration=tuple(_configuration(result.spec, evidence)),
+        digests=tuple(_digests(given)),
+        made_at=given.made_at,
+    )
+
+
+def _own_name(given: ReportInput) -> str:
+    evidence = given.evidence
+    return evidence.rows[0].name if evidence and evidence.rows else given.result.spec.analyst
+
+
+def _title(spec: RunSpec) -> str:
+    shown = ", ".join(spec.symbols[:4])
+    more = f" and {len(spec.symbols) - 4} more" if len(spec.symbols) > 4 else ""  # noqa: PLR2004 - as many as shown
+    return f"{spec.analyst} on {shown}{more}"
+
+
+def _shouts(given: ReportInput) -> list[str]:
+    """Return what stands above everything else."""
+    result = given.result
+    shouts = []
+    if result.ended is not Ended.COMPLETE:
+        note = f" {result.note}" if result.note else ""
+        shouts.append(
+            f"PARTIAL: the run did not reach its end, {_WHY_PARTIAL[result.ended]}.{note}"
+        )
+    if result.spec.costs.name == NO_COSTS:
+        shouts.append("COSTS: NONE. Nobody trades for nothing; no figure here can be earned.")
+    if given.evidence is not None and given.evidence.registration.is_exploratory:
+        changed = ", ".join(given.evidence.registration.changed)
+        why = f"{changed} changed after registration" if changed else "it was not registered"
+        shouts.append(f"EXPLORATORY: {why}, so it may suggest and confirms nothing.")
+    return shouts
+
+
+def _fall(curve: Curve, start: float) -> Line:
+    return curves.line(curve.name, curve.ts_ns, curves.drawdown(curve.equity, start=start))
+
+
+def _costs(result: RunResult) -> tuple[Count, ...]:
+    """Return what was paid by its cause, in dollars; zeros are shown, they were looked at."""
+    paid: dict[str, float] = plain(result.paid)
+    total = sum(paid.values())
+    return tuple(
+        Count(name=name.replace("_", " "), value=usd, share=usd / total if total else 0.0)
+        for name, usd in paid.items()
+    )
+
+
+def _counted(counts: Mapping[str, int]) -> tuple[Count, ...]:
+    total = sum(counts.values())
+    rows = sorted(counts.items(), key=lambda row: (-row[1], row[0]))
+    return tuple(
+        Count(name=name, value=count, share=count / total) for name, count in rows if count
+    )
+
+
+def _configuration(spec: RunSpec, evidence: Evidence | None) -> list[tuple[str, str]]:
+    costs = plain(spec.costs)
+    told = ", ".join(f"{name} {value}" for name, value in costs.items() if name != "name")
+    rows = [
+        ("analyst", spec.analyst),
+        ("symbols", ", ".join(spec.symbols)),
+        ("from", spec.start),
+        ("to", spec.end),
+        ("bars of", f"{spec.interval_s} s"),
+        ("cash", f"{spec.cash:,.2f} USD"),
+        ("costs", f"{spec.costs.name} ({told})"),
+        ("analyst answers after", f"{spec.analyst_latency_s:g} s"),
+        ("blind", "yes" if spec.is_blind else "no"),
+        ("seed", str(spec.seed)),
+    ]
+    if evidence is not None:
+        rows.append(("steps", f"{evidence.n_steps:,} ({evidence.periods:.2f} a year)"))
+    return rows + [(f"setting {name}", value) for name, value in spec.settings]
+
+
+def _digests(given: ReportInput) -> list[tuple[str, str]]:
+    spec = given.result.spec
+    registered = given.evidence.registration.digest if given.evidence else None
+    rows = [
+        ("journal's last hash", given.result.digest),
+        ("configuration", digest(spec)),
+        ("registration", registered or "none"),
+        ("version", given.version),
+        ("commit", given.commit),
+    ]
+    rows += [(f"data {symbol}", named) for symbol, named in spec.data]
+    return rows + [(f"prompt {role}", named) for role, named in spec.prompts]
