@@ -1,0 +1,1 @@
+"""Trade by simple rules, so that an analyst has something to be better than."""

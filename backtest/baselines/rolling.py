@@ -1,0 +1,85 @@
+"""Keep means and deviations of the newest prices, one constant-time step a bar."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+
+class Rolling:
+    """The mean and deviation of the last `period` prices.
+
+    Sums are kept about an anchor near the prices and made anew every so many steps, or the rounding
+    of a hundred thousand additions and subtractions would creep into the deviation.
+    """
+
+    __slots__ = ("_anchor", "_prices", "_since", "_squares", "_sum", "period")
+
+    _RENEW = 512
+
+    def __init__(self, period: int) -> None:
+        self.period = period
+        self._prices: deque[float] = deque(maxlen=period)
+        self._anchor = self._sum = self._squares = 0.0
+        self._since = self._RENEW
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether `period` prices have been seen."""
+        return len(self._prices) == self.period
+
+    @property
+    def mean(self) -> float:
+        """Return the mean of the prices in the window."""
+        return self._anchor + self._sum / len(self._prices)
+
+    @property
+    def deviation(self) -> float:
+        """Return their population deviation."""
+        n = len(self._prices)
+        return math.sqrt(max(0.0, (self._squares - self._sum * self._sum / n) / n))
+
+    def see(self, price: float) -> None:
+        """Take the next price; the oldest leaves when the window is full."""
+        prices = self._prices
+        self._since += 1
+        if self._since > self._RENEW:
+            prices.append(price)
+            self._renew()
+            return
+        if len(prices) == self.period:
+            old = prices[0] - self._anchor
+            self._sum -= old
+            self._squares -= old * old
+        prices.append(price)
+        new = price - self._anchor
+        self._sum += new
+        self._squares += new * new
+
+    def _renew(self) -> None:
+        self._anchor = self._prices[-1]
+        distances = [price - self._anchor for price in self._prices]
+        self._sum = math.fsum(distances)
+        self._squares = math.fsum(distance * distance for distance in distances)
+        self._since = 0
+
+
+class Smooth:
+    """An exponential average with weight `alpha` on the newest, begun with the first value."""
+
+    __slots__ = ("alpha", "value")
+
+    def __init__(self, alpha: float) -> None:
+        self.alpha = alpha
+        self.value: float | None = None
+
+    @classmethod
+    def over(cls, period: int) -> Smooth:
+        """Return the average whose weight is the usual `2 / (period + 1)`."""
+        return cls(2.0 / (period + 1))
+
+    def see(self, value: float) -> float:
+        """Take the next value and return the average."""
+        last = self.value
+        self.value = value if last is None else last + self.alpha * (value - last)
+        return self.value
