@@ -40,7 +40,7 @@ def tables(report: Report) -> list[Table]:
     for name in ("decisions", "authorized", "fills"):
         totals.add_row(name, str(body[name]))
     for name in ("realized", "unrealized", "fees", "model_cost_usd", "net_usd"):
-        totals.add_row(name, f"{float(body[name]):,.2f} USD")
+        totals.add_row(name, _dollars(body[name]))
     counts = (
         ("outcome", body["by_outcome"]),
         ("reason", body["by_reason"]),
@@ -48,6 +48,11 @@ def tables(report: Report) -> list[Table]:
         ("orders ended", body["orders"]),
     )
     return [totals, *(_counted(title, rows) for title, rows in counts if rows)]
+
+
+def _dollars(amount: str | float | None) -> str:
+    """Write dollars; what open positions are worth is not in the journal, and is not guessed."""
+    return "unknown: a position is open" if amount is None else f"{float(amount):,.2f} USD"
 
 
 def _counted(title: str, rows: Mapping[str, int]) -> Table:
