@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from backtest.evidence.records import Cutoff, HeadlineRow, Interval, Repeats
+from backtest.evidence.records import Cutoff, HeadlineRow, Repeats
+from backtest.statistics.intervals import Interval
 
 NONE = "none"
 NO_BREAK = "\N{NO-BREAK SPACE}"
