@@ -1,11 +1,13 @@
 """Answer for the whole bot: what a person may ask of it, and how it stands.
 
 The parts do the work; this is their face (`engine.control.Controls`). Each control is journaled
-with its actor before it acts, but for those that only make things safer: these act first.
+with its actor before it acts, but for those that only make things safer: these act at once,
+whatever the disk does.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -93,8 +95,10 @@ class Bot:
         """Halt, cancel, close our positions; returns what is left, which goes on being closed."""
         parts = self._parts
         parts.gate.lower(TradingState.HALTED, code=OPERATOR, reason="flatten", actor=actor)
-        await self._note("flatten", actor, reason, {"account_wide": account_wide})
-        await parts.flatten.all(actor=actor, account_wide=account_wide)
+        await asyncio.gather(
+            self._note("flatten", actor, reason, {"account_wide": account_wide}),
+            parts.flatten.all(actor=actor, account_wide=account_wide),
+        )
         await self._reject_waiting(actor)
         left = self.positions()
         return left if account_wide else [position for position in left if position.is_ours]
@@ -109,10 +113,11 @@ class Bot:
                 TradingState.HALTED, code=OPERATOR, reason="cancel-all protective", actor=actor
             )
             parts.exits.is_suspended = True
-            await self._note(SUSPEND, actor, reason)
-        sweep = await (parts.sweeper.everything if protective else parts.sweeper.entries)(
-            "cancel-all"
-        )
+            sweep, _ = await asyncio.gather(
+                parts.sweeper.everything("cancel-all"), self._note(SUSPEND, actor, reason)
+            )
+        else:
+            sweep = await parts.sweeper.entries("cancel-all")
         await self._note("cancel_all", actor, reason, {"protective": protective})
         known = (parts.find_order(each.client_order_id) for each in sweep.orders)
         return [order for order in known if order is not None]
