@@ -53,6 +53,8 @@ async def approve(decision_id: str, engine: Engine, actor: Actor, request: Reque
 
     `message` says what came of it: a denial is an answer too, and nothing was sent then. The first
     who speaks counts; everybody after is answered 409 `NOT_PENDING` with who it was and when.
+    Where a moment would spoil the yes, `SESSION_STOPPED`, `NOT_RECONCILED` or `FEED_STALE` says so,
+    and the order still waits.
     """
     body = await read_body(request, Body)
     return reply(await engine.approvals().approve(decision_id, actor=actor, reason=body.reason))

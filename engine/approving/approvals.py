@@ -64,7 +64,8 @@ class Approvals:
     """Hold what waits, close it once, and hand what was approved to the gateway.
 
     `approved` tells the gateway's facts that a decision's age counts from now, its prices still
-    from its window. `start` runs what no request's end may cut.
+    from its window. `start` runs what no request's end may cut. `not_yet` says of a symbol why a
+    yes would be wasted at this moment, if it would.
     """
 
     def __init__(  # noqa: PLR0913 - two stores, two hands and two voices, each named
@@ -79,6 +80,7 @@ class Approvals:
         enter: Execute,
         start: Callable[[Coroutine[Any, Any, Any], str], asyncio.Task[Any]],
         alert: Callable[[str, str, str], None],
+        not_yet: Callable[[str], ControlRefused | None],
         clock: Clock,
     ) -> None:
         self._config = config
@@ -90,6 +92,7 @@ class Approvals:
         self._enter = enter
         self._start = start
         self._alert = alert
+        self._not_yet = not_yet
         self._clock = clock
         self._waiting: dict[str, _Waiting] = {}
         self._has_changed = asyncio.Event()
@@ -155,8 +158,13 @@ class Approvals:
     async def approve(self, decision_id: str, *, actor: str, reason: str = "") -> ApprovalResult:
         """Let a waiting order go: the gateway checks everything again, on fresh prices.
 
-        Raises `UnknownApproval`, `ControlRefused` when it waits no more, and `JournalError`.
+        What a moment will settle (venue and books do not agree yet, no market data) leaves it
+        waiting: the gate would deny it, and the word would be spent. Raises `UnknownApproval`,
+        `ControlRefused` for this and when it waits no more, and `JournalError`.
         """
+        waiting = self._waiting.get(decision_id)
+        if waiting is not None and (why := self._not_yet(waiting.symbol)) is not None:
+            raise why
         return await self._uncut(self._settle(decision_id, APPROVED, actor, reason))
 
     async def reject(self, decision_id: str, *, actor: str, reason: str = "") -> ApprovalResult:

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
-
-from domain.market import Window
 from engine.approving.approvals import Approvals
 from engine.approving.seams import ApprovalConfig
-from engine.building.outside import Outside
-from engine.building.plan import EnginePlan
+from engine.building.parts import EngineParts
 from engine.deciding.runs import Execute
 
 
-def build_approvals(
-    plan: EnginePlan,
-    outside: Outside,
-    *,
-    approved: Callable[[Window], None],
-    enter: Execute,
-    start: Callable[[Coroutine[Any, Any, Any], str], asyncio.Task[Any]],
-    alert: Callable[[str, str, str], None],
-) -> Approvals:
+def build_approvals(parts: EngineParts, *, enter: Execute) -> Approvals:
     """Return who closes approvals; without a plan it only ends what an earlier process left."""
+    plan, outside = parts.plan, parts.outside
     config = ApprovalConfig(decision_max_age_s=plan.limits.decision_max_age_s)
     if plan.approval is not None:
         config = ApprovalConfig(
@@ -35,9 +22,10 @@ def build_approvals(
         journal=outside.journal,
         reads=outside.journal.reader.approvals,
         decisions=outside.journal.reader.decisions,
-        approved=approved,
+        approved=parts.windows.approved,
         enter=enter,
-        start=start,
-        alert=alert,
+        start=parts.guard.start,
+        alert=parts.alert,
+        not_yet=parts.standing.not_yet,
         clock=outside.clock,
     )

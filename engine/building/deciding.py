@@ -27,14 +27,7 @@ def make_deciding(parts: EngineParts) -> None:
 
 def _make_runs(parts: EngineParts, asking: _Asking) -> None:
     plan, outside = parts.plan, parts.outside
-    parts.approvals = build_approvals(
-        plan,
-        outside,
-        approved=parts.windows.approved,
-        enter=asking.enter,
-        start=parts.guard.start,
-        alert=parts.alert,
-    )
+    parts.approvals = build_approvals(parts, enter=asking.enter)
     parts.runs = Runs(
         compose=asking.compose,
         desk=outside.desk,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from domain.limits import TradingState
+from domain.limits import Code, TradingState
 from domain.market import asset_class_of
 from engine.building.outside import Outside
+from engine.control import ControlRefused
 from engine.orders.ownership import Ownership
 from engine.orders.reconcile import Reconciler
-from engine.trading import TradingGate
+from engine.trading import STARTABLE, TradingGate
 from engine.watching.equity import EquityWatch
 
 
@@ -43,6 +44,27 @@ class EngineStanding:
             and not view.is_halted
         )
 
+    def not_yet(self, symbol: str) -> ControlRefused | None:
+        """Say why an approved entry could not go just now, though it may in a moment.
+
+        Trading that a loss, a fault or a person has lowered is another matter: the gate says it.
+        """
+        if self.trading_state() is not TradingState.ACTIVE:
+            return _start_first() if self._gate.standing.code in STARTABLE else None
+        if not self.is_reconciled():
+            return ControlRefused(
+                "Our books and the venue do not agree yet; the order goes on waiting for you.",
+                remedy="Approve again when GET /status says is_reconciled.",
+                code=Code.NOT_RECONCILED,
+            )
+        if self._outside.store.view(symbol).is_stale:
+            return ControlRefused(
+                f"There is no live market data of {symbol}; the order goes on waiting for you.",
+                remedy="POST /start if the session is stopped; else approve again when data flows.",
+                code=Code.FEED_STALE,
+            )
+        return None
+
     def is_reducing(self, symbol: str) -> bool:
         """Tell whether somebody else traded the symbol."""
         return self.ownership.is_reducing(symbol)
@@ -70,3 +92,11 @@ class EngineStanding:
     def peak_equity(self) -> Decimal | None:
         """Return the highest equity journaled."""
         return self.equity.peak
+
+
+def _start_first() -> ControlRefused:
+    return ControlRefused(
+        "The session is stopped; the order goes on waiting for you.",
+        remedy="POST /start, then approve again.",
+        code="SESSION_STOPPED",
+    )

@@ -196,6 +196,29 @@ async def test_a_halt_keeps_what_waits_and_flatten_rejects_it(open_house, until)
         assert not house.orders()
 
 
+async def test_a_yes_before_the_bot_is_ready_spends_nothing(open_house, until):
+    """After a restart nobody sees a price, and books and venue do not agree yet: ask again."""
+    async with open_house() as house:
+        async with house.bot(**ASKING) as process:
+            decision = await asked_once(house, process, until)
+        async with house.up(**ASKING) as process, door(process) as http:
+            early = await http.post(f"/approvals/{decision.id}/approve")
+            assert (early.status_code, early.json()["code"]) == (409, "SESSION_STOPPED")
+            assert "goes on waiting" in early.json()["detail"]
+            assert len((await http.get("/approvals")).json()["items"]) == 1
+            await process.bot.start(actor="ann")
+            await until(lambda: _approved(http, decision), what="the yes is taken once it can be")
+            await until(lambda: house.held(SYMBOL) > 0)
+        assert len(entries(house)) == 1
+
+
+async def _approved(http, decision):
+    """Ask at once, whatever has come up by then: no refusal on the way may cost the order."""
+    said = await http.post(f"/approvals/{decision.id}/approve")
+    assert said.status_code in {200, 409}, said.text
+    return said.status_code == 200 and said.json()["order"]
+
+
 async def test_only_entries_above_the_limit_wait(open_house, until):
     """A small one goes at once."""
     small = {"APPROVAL": "above", "APPROVAL_ABOVE": 60}

@@ -71,6 +71,7 @@ class Rig:
         self.seen = []
         self.alerts = []
         self.answer = None
+        self.not_yet = None
         self.approvals = Approvals(
             ApprovalConfig(ttl_s=TTL_S, decision_max_age_s=MAX_AGE_S),
             desk=desk,
@@ -81,6 +82,7 @@ class Rig:
             enter=self.enter,
             start=lambda work, name: asyncio.create_task(work, name=name),
             alert=lambda code, message, symbol: self.alerts.append((code, message, symbol)),
+            not_yet=lambda _symbol: self.not_yet,
             clock=clock,
         )
 
@@ -200,6 +202,28 @@ async def test_a_denial_after_a_yes_is_said_plainly(rig):
         "Approved, but the gate denied it with TRADING_HALTED (halted; limit: active or reducing). "
         "Nothing was sent."
     )
+
+
+async def test_a_yes_that_comes_a_moment_too_early_leaves_the_order_waiting(rig):
+    """Just after a restart the gate denied it with NOT_RECONCILED, and the approval was spent."""
+    decision = await rig.ask()
+    rig.not_yet = ControlRefused("Not yet.", remedy="In a moment.", code="NOT_RECONCILED")
+    with pytest.raises(ControlRefused) as refused:
+        await rig.approvals.approve(decision.id, actor="ann")
+    assert refused.value.code == "NOT_RECONCILED"
+    assert (await rig.standing(decision))[0] == "pending"
+    assert rig.approvals.is_waiting("AAPL")
+    rig.not_yet = None
+    await rig.approvals.approve(decision.id, actor="ann")
+    assert len(rig.sent) == 1
+
+
+async def test_a_no_waits_for_nothing(rig):
+    """Refusing is safe at any moment."""
+    decision = await rig.ask()
+    rig.not_yet = ControlRefused("Not yet.", remedy="In a moment.", code="NOT_RECONCILED")
+    await rig.approvals.reject(decision.id, actor="ann")
+    assert (await rig.standing(decision))[0] == "rejected"
 
 
 async def test_a_refusal_of_the_venue_is_said_plainly(rig):
