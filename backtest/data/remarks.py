@@ -1,0 +1,67 @@
+"""Say what is odd about data, and in which rows: what a load warns of, and what its errors name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from backtest.records import Ints
+from domain.records import NS_PER_S, Record, to_datetime
+
+MAX_NAMED = 10
+"""Rows that a warning lists; `n_rows` counts all of them."""
+_DAY_NS = 86_400 * NS_PER_S
+
+
+class RowRef(Record, frozen=True):
+    """One row of a file. `row` counts lines from 1, the header among them; Parquet has no header.
+
+    `time` is RFC 3339 or a date, `value` is what stands there and is odd.
+    """
+
+    file: str
+    row: int
+    symbol: str
+    time: str
+    value: str
+
+
+class DataWarning(Record, frozen=True):
+    """Something a person should know before believing a result; a report shows it.
+
+    `code` is stable, `rows` are the first of `n_rows`.
+    """
+
+    code: str
+    symbol: str
+    message: str
+    rows: tuple[RowRef, ...] = ()
+    n_rows: int = 0
+
+    @property
+    def line(self) -> str:
+        """Return one line for a person."""
+        return f"{self.message} ({named(self.rows, self.n_rows)})" if self.rows else self.message
+
+
+def named(rows: Sequence[RowRef], n_rows: int) -> str:
+    """Write rows as a person reads them: `prices.csv row 7, 2024-03-01: -3.0; and 2 more`."""
+    shown = [f"{each.file} row {each.row}, {each.time}: {each.value}" for each in rows[:3]]
+    left = n_rows - len(shown)
+    return "; ".join([*shown, f"and {left:,} more"] if left > 0 else shown)
+
+
+def time_text(ts_ns: int) -> str:
+    """Write a bar's start briefly: a date when it is a midnight in UTC or New York, else a time."""
+    when = to_datetime(ts_ns)
+    is_day = ts_ns % _DAY_NS in _MIDNIGHTS
+    return f"{when:%Y-%m-%d}" if is_day else f"{when:%Y-%m-%dT%H:%M:%SZ}"
+
+
+_MIDNIGHTS = frozenset(hours * 3_600 * NS_PER_S for hours in (0, 4, 5))
+
+
+def first_rows(where: Ints, of: int = MAX_NAMED) -> list[int]:
+    """Return the first indices of those that are odd."""
+    return [int(at) for at in np.asarray(where)[:of]]
