@@ -22,7 +22,7 @@ import zstandard
 from msgspec.msgpack import Ext
 
 from domain.errors import ConfigError, FeedError
-from domain.market import TapeLine
+from domain.market import MarketEvent, TapeLine
 from domain.ports import Clock, MarketSink
 from domain.records import NS_PER_S, format_ns
 from feeds.alpaca.decoder import FrameDecoder
@@ -180,6 +180,40 @@ def read_tape(path: Path) -> Iterator[tuple[int, TapeHeader | TapeLine]]:
         raise ConfigError(f"{path} is empty.", code="TAPE_DAMAGED")
 
 
+def tape_events(path: Path, decoder: FrameDecoder) -> Iterator[tuple[int, list[MarketEvent]]]:
+    """Yield (receive time, events) of each line, one line in memory at a time.
+
+    A line that holds nothing for us yields an empty list. What cannot be read is counted in the
+    decoder's rejects. Raises `ConfigError` naming the line where a tape is damaged.
+    """
+    for _, line in read_tape(path):
+        if isinstance(line, TapeHeader):
+            _check_version(path, line)
+        else:
+            yield line.r, _events_of(line, decoder)
+
+
+def _check_version(path: Path, header: TapeHeader) -> None:
+    if header.tape != TAPE_VERSION:
+        raise ConfigError(
+            f"{path} is a tape of version {header.tape}; this reads {TAPE_VERSION}.",
+            code="TAPE_VERSION_UNKNOWN",
+        )
+
+
+def _events_of(line: TapeLine, decoder: FrameDecoder) -> list[MarketEvent]:
+    events = []
+    for message in decoder.decode_plain(line.f):
+        try:
+            event = to_event(message, line.r)
+        except ValueError:
+            decoder.rejects["time_invalid"] += 1
+            continue
+        if event is not None:
+            events.append(event)
+    return events
+
+
 class TapeFeed:
     """Play a tape into a sink, at a speed or as fast as it can be read.
 
@@ -198,23 +232,14 @@ class TapeFeed:
         """Play to the end; raises `ConfigError` naming the line where a tape is damaged."""
         first_r: int | None = None
         started_ns = self._clock.monotonic_ns()
-        for number, line in read_tape(self._path):
-            if isinstance(line, TapeHeader):
-                self._check(line)
-                continue
+        for number, (ts_recv, events) in enumerate(tape_events(self._path, self._decoder)):
             if first_r is None:
-                first_r = line.r
-            await self._wait_for(line.r - first_r, started_ns)
-            self._hand_over(line, sink)
+                first_r = ts_recv
+            await self._wait_for(ts_recv - first_r, started_ns)
+            if events:
+                sink.apply(events)
             if number % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)
-
-    def _check(self, header: TapeHeader) -> None:
-        if header.tape != TAPE_VERSION:
-            raise ConfigError(
-                f"{self._path} is a tape of version {header.tape}; this reads {TAPE_VERSION}.",
-                code="TAPE_VERSION_UNKNOWN",
-            )
 
     async def _wait_for(self, offset_ns: int, started_ns: int) -> None:
         if self._speed is None:
@@ -223,16 +248,3 @@ class TapeFeed:
         left_ns = due_ns - self._clock.monotonic_ns()
         if left_ns > 0:
             await self._clock.sleep(left_ns / NS_PER_S)
-
-    def _hand_over(self, line: TapeLine, sink: MarketSink) -> None:
-        events = []
-        for message in self._decoder.decode_plain(line.f):
-            try:
-                event = to_event(message, line.r)
-            except ValueError:
-                self.rejects["time_invalid"] += 1
-                continue
-            if event is not None:
-                events.append(event)
-        if events:
-            sink.apply(events)
