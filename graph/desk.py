@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping
-from functools import cache
 from typing import Any
 
 import msgspec
@@ -14,7 +13,13 @@ from domain.market import Window
 from domain.ports import Analyst, Answers, Clock
 from domain.records import digest, format_ns, parse, plain
 from graph.agent import brief_of
-from graph.analysts.model.conversation import is_shown_less, prompts_of, template_digests
+from graph.analysts.model.conversation import (
+    BUILT_IN,
+    Told,
+    digests_of,
+    is_shown_less,
+    prompts_of,
+)
 from graph.analysts.recorded import Recorded
 from graph.analysts.registry import enroll
 from graph.analysts.rules import POLICY, POLICY_DIGEST
@@ -42,16 +47,24 @@ class Desk:
 
     Compiling the graph imports LangGraph, which takes a second: it happens here, once a process.
     With `waiting` a person has the last word on entries: a run that needs it ends as
-    `awaiting_approval`, and `conclude` takes it up again.
+    `awaiting_approval`, and `conclude` takes it up again. `told` are the prompts that the analyst
+    was given in place of the built-in ones: decisions name them, and runs tell their texts.
     """
 
     def __init__(
-        self, analyst: Analyst, clock: Clock, *, waiting: WaitingRuns | None = None
+        self,
+        analyst: Analyst,
+        clock: Clock,
+        *,
+        waiting: WaitingRuns | None = None,
+        told: Told = BUILT_IN,
     ) -> None:
         from graph.build import RECURSION_LIMIT, trading_graph  # noqa: PLC0415 - imports LangGraph
 
         self._graph = trading_graph()
         self._waiting = waiting
+        self._told = told
+        self._version = graph_version(told)
         self._config = {"recursion_limit": RECURSION_LIMIT}
         self._analyst = analyst
         self._key = enroll(analyst)
@@ -79,8 +92,9 @@ class Desk:
         started = self._clock.now_ns()
         state = await self._run(window, context)
         ended = self._clock.now_ns()
-        decision = _decision(state, window, self._analyst.name, (started, ended))
-        return Run(decision=decision, prompts=prompts_in(decision, window))
+        state |= {"analyst": self._analyst.name, "graph_version": self._version}
+        decision = _decision(state, window, (started, ended))
+        return Run(decision=decision, prompts=prompts_in(decision, window, told=self._told))
 
     async def waits(self, decision: Decision) -> bool:
         """Tell whether the run of a decision still waits, with the order that was journaled."""
@@ -151,7 +165,7 @@ async def replay(
     return msgspec.structs.replace(run, decision=said)
 
 
-def prompts_in(decision: Decision, window: Window) -> dict[str, str]:
+def prompts_in(decision: Decision, window: Window, *, told: Told = BUILT_IN) -> dict[str, str]:
     """Render again what was asked in a decision: text by digest. For rules, their policy."""
     asked = {call.prompt_digest for call in decision.calls}
     texts = {POLICY_DIGEST: POLICY} if POLICY_DIGEST in asked else {}
@@ -162,27 +176,23 @@ def prompts_in(decision: Decision, window: Window) -> dict[str, str]:
         calls = tuple(call for call in decision.calls if call.role is role)
         if any(call.prompt_digest for call in calls):
             brief = brief_of(role, said, window)
-            texts |= prompts_of(brief, calls, is_short=is_shown_less(decision.analyst))
+            is_short = is_shown_less(decision.analyst)
+            texts |= prompts_of(brief, calls, is_short=is_short, told=told)
     return texts
 
 
-@cache
-def graph_version() -> str:
+def graph_version(told: Told = BUILT_IN) -> str:
     """Name what decides besides the answers: our version, the prompts and the rules' policy."""
-    return f"{VERSION}-{digest({**template_digests(), 'rules': POLICY_DIGEST})[:12]}"
+    return f"{VERSION}-{digest({**digests_of(told), 'rules': POLICY_DIGEST})[:12]}"
 
 
-def _decision(
-    state: dict[str, Any], window: Window, analyst: str, times_ns: tuple[int, int]
-) -> Decision:
+def _decision(state: dict[str, Any], window: Window, times_ns: tuple[int, int]) -> Decision:
     started, ended = times_ns
     body = {
         "id": window.decision_id,
         "symbol": window.symbol,
         "window_digest": window.digest,
-        "analyst": analyst,
         "as_of": window.as_of,
-        "graph_version": graph_version(),
         "ts_start": format_ns(started),
         "ts_end": format_ns(ended),
     }

@@ -12,6 +12,7 @@ import numpy as np
 from backtest.evidence.records import Band
 from backtest.records import FillRow, Floats, Ints
 from backtest.report.records import Area, Line, Month
+from backtest.statistics.figures import drawdowns
 
 # More points than a screen has columns tell an eye nothing and make the page heavy.
 MAX_POINTS = 3000
@@ -20,9 +21,7 @@ NS_PER_MS = 1_000_000
 
 def drawdown(equity: Floats, *, start: float) -> Floats:
     """Return how far each point lies under the highest so far, `start` included: fractions <= 0."""
-    peak = np.maximum(np.maximum.accumulate(equity), start) if equity.size else equity
-    fallen: Floats = equity / peak - 1.0
-    return fallen
+    return drawdowns(np.concatenate(([start], equity)))[1:]
 
 
 def share(part: Floats, whole: Floats) -> Floats:

@@ -83,8 +83,8 @@ def _percentiles(values: Floats) -> Interval:
     return Interval(low=float(low), high=float(high))
 
 
-def share_interval(hits: int, n: int) -> Interval | None:
-    """Bound a share of independent trials; None without a trial.
+def share_interval(hits: float, n: int) -> Interval | None:
+    """Bound a share of independent trials, whose hits may be fractions; None without a trial.
 
     Source: E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference",
     JASA 22 (1927).

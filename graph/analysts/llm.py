@@ -11,7 +11,7 @@ from domain.decisions import Answer, Brief, Call
 from domain.errors import AnalystError, AnalystRateLimited, AnalystTimeout
 from domain.ports import Budget
 from graph.analysts.deadline import earliest
-from graph.analysts.model.conversation import Prompt, converse, is_shown_less
+from graph.analysts.model.conversation import BUILT_IN, Prompt, Told, converse, is_shown_less
 from graph.analysts.model.costs import FRAME_TOKENS, FREE, cost_usd, estimate_tokens, price_of
 from graph.analysts.model.endpoint import Endpoint, EndpointConfig, Reply
 
@@ -19,7 +19,7 @@ from graph.analysts.model.endpoint import Endpoint, EndpointConfig, Reply
 class Llm:
     """Ask a model for each brief: deadline, budget, one repair, every call kept and paid for.
 
-    `timer` returns seconds and only measures latency.
+    `told` replaces built-in prompts by role. `timer` returns seconds and only measures latency.
     """
 
     def __init__(
@@ -28,11 +28,13 @@ class Llm:
         budget: Budget,
         *,
         kind: Literal["llm", "local"] = "llm",
+        told: Told = BUILT_IN,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
         self._budget = budget
         self._kind = kind
+        self._told = told
         self._timer = timer
         self._endpoint = Endpoint(config)
         self._price = config.price or price_of(config.model)
@@ -49,7 +51,9 @@ class Llm:
 
     async def answer(self, brief: Brief) -> Answer:
         """Ask, and repair once; raises `AnalystError` with the calls made."""
-        return await converse(brief, self._speak, is_short=is_shown_less(self.name))
+        return await converse(
+            brief, self._speak, is_short=is_shown_less(self.name), told=self._told
+        )
 
     async def aclose(self) -> None:
         """Close the connections to the endpoint."""

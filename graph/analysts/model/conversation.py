@@ -8,8 +8,9 @@ was outside its schema (the model is told why), and the same question when the e
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -75,12 +76,18 @@ Speak = Callable[[Prompt, int], Awaitable[Call]]
 """Put one prompt to a model (attempt from 1) and return the call, with `error` set if it failed."""
 
 
-def question(brief: Brief, *, is_short: bool = False) -> Prompt:
+Told = Mapping[Role, str]
+"""Texts to tell the agents in place of the built-in ones, by role; the rest keep theirs."""
+
+BUILT_IN: Told = MappingProxyType({})
+
+
+def question(brief: Brief, *, is_short: bool = False, told: Told = BUILT_IN) -> Prompt:
     """Render the first prompt of a brief, whole or short."""
     agent = AGENTS[brief.role]
-    told = agent.short if is_short else agent.prompt
+    text = told.get(brief.role) or (agent.short if is_short else agent.prompt)
     shown = agent.render(_shortened(brief) if is_short else brief)
-    return compose(brief.role, (("system", told), ("user", shown)))
+    return compose(brief.role, (("system", text), ("user", shown)))
 
 
 def is_shown_less(analyst: str) -> bool:
@@ -111,12 +118,14 @@ def fault_in(brief: Brief, raw: str) -> str | None:
     return None
 
 
-async def converse(brief: Brief, speak: Speak, *, is_short: bool = False) -> Answer:
+async def converse(
+    brief: Brief, speak: Speak, *, is_short: bool = False, told: Told = BUILT_IN
+) -> Answer:
     """Ask until there is a usable answer or nothing more to try; raises `AnalystError`.
 
     The error's `calls` are all that was asked.
     """
-    prompt: Prompt | None = question(brief, is_short=is_short)
+    prompt: Prompt | None = question(brief, is_short=is_short, told=told)
     calls: list[Call] = []
     while prompt is not None:
         call = await speak(prompt, len(calls) + 1)
@@ -129,10 +138,12 @@ async def converse(brief: Brief, speak: Speak, *, is_short: bool = False) -> Ans
     raise _failure(tuple(calls))
 
 
-def prompts_of(brief: Brief, calls: tuple[Call, ...], *, is_short: bool = False) -> dict[str, str]:
+def prompts_of(
+    brief: Brief, calls: tuple[Call, ...], *, is_short: bool = False, told: Told = BUILT_IN
+) -> dict[str, str]:
     """Render again the prompts that these calls of one brief answered: text by digest."""
     texts: dict[str, str] = {}
-    prompt: Prompt | None = question(brief, is_short=is_short)
+    prompt: Prompt | None = question(brief, is_short=is_short, told=told)
     for call in calls:
         if prompt is None:
             break
@@ -145,9 +156,14 @@ def prompts_of(brief: Brief, calls: tuple[Call, ...], *, is_short: bool = False)
 @cache
 def template_digests() -> dict[str, str]:
     """Name each role's prompt template and schema by sha256: what a window keeps in `prompts`."""
+    return digests_of(BUILT_IN)
+
+
+def digests_of(told: Told) -> dict[str, str]:
+    """Name each role's prompt and schema by sha256, with these texts in place of the built-in."""
     return {
         role.value: hashlib.sha256(
-            (agent.prompt + agent.short).encode() + canonical(agent.schema)
+            told.get(role, agent.prompt + agent.short).encode() + canonical(agent.schema)
         ).hexdigest()
         for role, agent in AGENTS.items()
     }
