@@ -7,7 +7,7 @@ on a timer. A question that fails proves nothing: it is never read as flat.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from typing import TypeVar
@@ -159,7 +159,7 @@ class Reconciler:
             asked_ns = self._seams.clock.now_ns()
             before = self._book.working()
             positions, account = await self._ask_for_money()
-            reports = await self._asked(self._seams.broker.open_orders())
+            reports = await self._asked(self._seams.broker.open_orders)
             findings: list[Finding] | None = None
             if reports is not None:
                 findings = await self._orders.take(reports, before)
@@ -211,7 +211,7 @@ class Reconciler:
         """Ask for orders of unknown outcome before the positions that they may have moved."""
         for order in self._book.working():
             if order.state in _OPEN_QUESTIONS:
-                report = await self._asked(self._seams.broker.find(order.client_order_id))
+                report = await self._asked(self._seams.broker.find, order.client_order_id)
                 if report is not None:
                     self._book.hear(report)
 
@@ -247,17 +247,21 @@ class Reconciler:
     async def _ask_for_money(self) -> tuple[Sequence[Position] | None, Account | None]:
         self._money_asked += 1
         positions, account = await asyncio.gather(
-            self._asked(self._seams.broker.positions()),
-            self._asked(self._seams.broker.account()),
+            self._asked(self._seams.broker.positions),
+            self._asked(self._seams.broker.account),
         )
         if positions is not None and account is not None:
             self._money_answered = self._money_asked
         return positions, account
 
-    async def _asked(self, question: Awaitable[T]) -> T | None:
-        """Await one answer; none when the venue did not give it."""
+    async def _asked(self, ask: Callable[..., Awaitable[T]], *about: str) -> T | None:
+        """Put one question; none when the venue did not answer it.
+
+        It is put here and not by the caller: a task cancelled before its first step would leave
+        it unawaited.
+        """
         try:
-            return await question
+            return await ask(*about)
         except BrokerError as error:
             self.unanswered = error
             return None
@@ -306,7 +310,7 @@ class Reconciler:
         mark = self.accounts.mark
         if mark is None or not self.accounts.doubts(answer):
             return None
-        history = await self._asked(self._seams.broker.activities(mark.ts))
+        history = await self._asked(self._seams.broker.activities, mark.ts)
         spelled = self._book.ledger.spelled
         return history and [
             msgspec.structs.replace(each, symbol=spelled(each.symbol)) for each in history

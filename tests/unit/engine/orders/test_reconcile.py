@@ -1,6 +1,7 @@
 """Our view against the venue's, over real sockets: what was missed, lost, strange or not ours."""
 
 import asyncio
+import gc
 from decimal import Decimal
 
 import pytest
@@ -472,6 +473,16 @@ async def test_positions_that_ask_at_once_share_one_answer(stand):
     await stand.reconciler.refresh()
     asked = [each.path for each in stand.venue.record.requests("GET")[before:]]
     assert asked.count(POSITIONS) == 3, "who comes later asks anew"
+
+
+async def test_a_look_that_is_cancelled_at_once_leaves_no_question_unasked(stand):
+    """Two questions were made before their tasks began: a stop left them unawaited, with noise."""
+    looking = asyncio.create_task(stand.reconciler.refresh())
+    await asyncio.sleep(0)
+    looking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await looking
+    gc.collect()  # an unawaited coroutine would warn here, and warnings are errors
 
 
 async def test_a_burst_of_ended_orders_is_one_look(stand):
