@@ -232,6 +232,10 @@ class StreamResponse(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_all(self, send: Send) -> None:
+        """Send every chunk; between two of them whoever notices that the watcher left has a turn.
+
+        A send to a connection that is gone does not wait, and a replay has thousands ready.
+        """
         start = {
             "type": "http.response.start",
             "status": self.status_code,
@@ -239,6 +243,7 @@ class StreamResponse(Response):
         }
         await send(start)
         async for chunk in self._chunks:
+            await asyncio.sleep(0)
             async with asyncio.timeout(self._deadline_s):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
 

@@ -2,11 +2,11 @@
 
 import asyncio
 import json
-from contextlib import aclosing, asynccontextmanager
+from contextlib import ExitStack, aclosing, asynccontextmanager
 
 import pytest
 
-from api.stream import frame
+from api.stream import StreamResponse, frame
 from domain.decisions import Outcome
 from domain.errors import JournalError
 from domain.ports import Entry, EntryKind
@@ -265,6 +265,26 @@ async def test_slow_watcher_holds_nobody_up_and_is_let_go(serving) -> None:
     assert (await desk.http.get("/status")).status_code == 200
     writer.close()
     reader.feed_eof()
+
+
+async def test_watcher_who_left_during_a_replay_is_written_to_no_more() -> None:
+    """Nothing waited between chunks that were ready, so nobody noticed before the last of them."""
+    sent = []
+
+    async def past():
+        for n in range(1000):
+            yield b"data: %d\n\n" % n
+
+    async def receive():
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+
+    with ExitStack() as held:
+        response = StreamResponse(past(), closed=asyncio.Event(), held=held, deadline_s=10)
+        await response({}, receive, send)
+    assert len(sent) < 10
 
 
 async def test_silence_is_filled_with_comments(serving) -> None:
