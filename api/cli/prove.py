@@ -32,7 +32,7 @@ from api.proving.report import Run, keep
 from domain.errors import AutoHedgeError, ConfigError
 from domain.records import Record
 
-_DEADLINE_S = {True: 300.0, False: 4 * 3600.0}
+_DEADLINE_S = {True: 600.0, False: 4 * 3600.0}
 """How long one campaign may take, by whether it is the short form: one that hangs is a finding."""
 
 
@@ -155,6 +155,8 @@ def _show(run: Run, out: Console) -> None:
         out.print(f"  {bar.what}: {bar.measured} (bar: {bar.bar}) {mark}")
     for breach in result.breaches:
         out.print(f"  breach: {breach}", style="red", markup=False)
+    for line in result.slow:
+        out.print(f"  slow: {line}", style="yellow", markup=False)
     for each in result.tables:
         table = Table(*each.columns, title=each.title, title_justify="left")
         for row in each.rows:

@@ -14,6 +14,9 @@ from domain.records import Record
 Tell = Callable[[int, int], None]
 """Take (cases done, cases in all): the campaign's progress."""
 
+NO_MACHINE_S = 10.0
+"""How long a position may stand bare before no slow machine explains it."""
+
 
 class Scale(Record, frozen=True):
     """How much to try. The short form runs in CI; the same seed draws the same cases."""
@@ -45,17 +48,27 @@ class Table(Record, frozen=True):
 
 
 class Result(Record, frozen=True):
-    """What came of a campaign. A breach is one line that tells how to see it again."""
+    """What came of a campaign. A breach is one line that tells how to see it again.
+
+    `slow` are breaches that a slow or busy machine alone can cause: a time that was passed by
+    little, a case that could not be staged in time. The short form prints them and does not fail.
+    """
 
     cases: int
     breaches: tuple[str, ...] = ()
+    slow: tuple[str, ...] = ()
     bars: tuple[Bar, ...] = ()
     tables: tuple[Table, ...] = ()
 
     @property
+    def lines(self) -> tuple[str, ...]:
+        """Return every breach, those first that no machine explains."""
+        return self.breaches + self.slow
+
+    @property
     def is_met(self) -> bool:
         """Tell whether nothing was breached and every bar was met."""
-        return not self.breaches and all(bar.is_met for bar in self.bars)
+        return not self.lines and all(bar.is_met for bar in self.bars)
 
     @property
     def is_safe(self) -> bool:

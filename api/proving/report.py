@@ -75,7 +75,7 @@ def _row(run: Run) -> tuple[str, ...]:
         f"[{run.title}](#{run.name})",
         run.form,
         f"{result.cases:,}",
-        f"{len(result.breaches):,}",
+        f"{len(result.lines):,}",
         f"{met} of {len(result.bars)}",
         f"{run.date}, {run.commit}, seed {run.seed}",
     )
@@ -83,7 +83,7 @@ def _row(run: Run) -> tuple[str, ...]:
 
 def _section(run: Run) -> str:
     result = run.result
-    verdict = "Nothing was breached." if not result.breaches else "**Breached.**"
+    verdict = "Nothing was breached." if not result.lines else "**Breached.**"
     took = f"{result.cases:,} cases in {run.seconds:,.0f} s on {run.machine}"
     parts = [f"\n## {run.name}\n", f"{run.title}. {verdict} {took}.\n"]
     if result.bars:
@@ -92,7 +92,7 @@ def _section(run: Run) -> str:
             for bar in result.bars
         )
         parts.append(_markdown(("Figure", "Bar", "Measured", "Met"), rows))
-    parts += [f"- {breach}" for breach in result.breaches]
+    parts += [f"- {line}" for line in result.lines]
     parts += [_titled(table) for table in result.tables]
     return "\n".join(parts)
 

@@ -10,12 +10,12 @@ import asyncio
 import statistics
 import tempfile
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from api.proving.attacks.account import Account
 from api.proving.attacks.cases import Attack, Case, Stage, all_cases
-from api.proving.attacks.stages.company import Account
 from api.proving.attacks.stages.door import run_door
 from api.proving.attacks.stages.feed import run_feed
 from api.proving.attacks.stages.flood import run_flood
@@ -30,6 +30,7 @@ ROUNDS = {True: 1, False: 5}
 LANES = 2
 LEAST_CASES = 200
 LEAST_OF_EACH = 8
+LEAST_STAGED = 0.95
 _STAGES = {
     Stage.FEED: run_feed,
     Stage.SPIKE: run_spike,
@@ -66,6 +67,7 @@ class Tally:
     entries: Counter[Attack] = field(default_factory=Counter)
     breached: Counter[Attack] = field(default_factory=Counter)
     breaches: list[str] = field(default_factory=list)
+    slow: list[str] = field(default_factory=list)
     halts_s: list[float] = field(default_factory=list)
     attacked: list[tuple[float, float]] = field(default_factory=list)
     clean: list[tuple[float, float]] = field(default_factory=list)
@@ -77,15 +79,21 @@ class Tally:
         self.cases.update(case.attack for case in cases)
 
     def add(self, account: Account, seed: int) -> None:
-        """Take in what came of a stage; a case that was not staged is a breach of its own."""
+        """Take in what came of a stage; a case that was not staged proves nothing, and is told."""
         by_id = {deed.case.id: deed.case for deed in account.deeds}
         troubled = {deed.case.id: deed.trouble for deed in account.deeds if deed.trouble}
-        lines = [*account.breaches, *((id_, f"not staged: {why}") for id_, why in troubled.items())]
         self.staged.update(case.attack for case in by_id.values() if case.id not in troubled)
-        self.breached.update(by_id[id_].attack for id_ in {id_ for id_, _ in lines} if id_ in by_id)
-        for id_, line in lines:
-            what = by_id[id_].what if id_ in by_id else "no case"
-            self.breaches.append(f"seed {seed}, {id_} ({what}): {line}")
+        blamed = {id_ for id_, _ in account.breaches}
+        self.breached.update(by_id[id_].attack for id_ in blamed if id_ in by_id)
+
+        def told(lines: Iterable[tuple[str, str]]) -> Iterator[str]:
+            for id_, line in lines:
+                what = by_id[id_].what if id_ in by_id else "no case"
+                yield f"seed {seed}, {id_} ({what}): {line}"
+
+        self.breaches += told(account.breaches)
+        self.slow += told(account.slow)
+        self.slow += told((id_, f"not staged: {why}") for id_, why in troubled.items())
         for id_, count in account.entries.items():
             if id_ in by_id:
                 self.entries[by_id[id_].attack] += count
@@ -94,21 +102,28 @@ class Tally:
         self.longest_bare_s = max(self.longest_bare_s, account.longest_bare_s)
 
     def lost(self, cases: Sequence[Case], accounts: Sequence[Account], seed: int) -> None:
-        """Blame what no stage has accounted for."""
+        """Name what no stage has accounted for."""
         done = {deed.case.id for account in accounts for deed in account.deeds}
         missing = [case for case in cases if case.id not in done]
-        self.breached.update(case.attack for case in missing)
-        self.breaches += [f"seed {seed}, {case.id}: never staged" for case in missing]
+        self.slow += [f"seed {seed}, {case.id}: never staged" for case in missing]
 
     def result(self) -> Result:
         """Return the figures."""
         tried, broken = sum(self.cases.values()), sum(self.breached.values())
         least = min(self.cases[attack] for attack in Attack)
+        staged = sum(self.staged.values())
         return Result(
             cases=tried,
             breaches=tuple(self.breaches),
+            slow=tuple(self.slow),
             bars=(
                 _bar("cases with a breach", "0", broken, is_met=not broken),
+                _bar(
+                    "cases that could be staged",
+                    f"at least {LEAST_STAGED:.0%}",
+                    staged,
+                    is_met=staged >= LEAST_STAGED * tried,
+                ),
                 _bar("cases", f"at least {LEAST_CASES}", tried, is_met=tried >= LEAST_CASES),
                 _bar(
                     "cases of the rarest attack",
@@ -200,7 +215,9 @@ class _Round:
                 self._accounts.append(account)
                 self._tally.add(account, self._seed)
                 self._tell(sum(self._tally.staged.values()), self._of)
-        except* (AssertionError, AutoHedgeError, OSError, LookupError, ValueError) as fallen:
+        except* AssertionError as late:
+            self._tally.slow.append(f"seed {self._seed}, a stage fell: {late.exceptions[0]!r}")
+        except* (AutoHedgeError, OSError, LookupError, ValueError) as fallen:
             self._tally.breaches.append(
                 f"seed {self._seed}, a stage fell: {fallen.exceptions[0]!r}"
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -20,7 +20,8 @@ from exchange.faults import FaultKind
 LANES = 3
 CELLS_A_STAND = 30
 FAULT_S = 1.2
-SETTLE_S = 30.0
+SETTLE_S = 60.0
+LEAST_STAGED = 0.95
 _STABLE = 3
 _POLL_S = 0.12
 
@@ -59,6 +60,7 @@ class Tally:
         self._seed = seed
         self.ends: dict[Cell, End] = {}
         self.breaches: list[str] = []
+        self.slow: list[str] = []
         self.slowest: tuple[float, str] = (0.0, "")
         self.barest: tuple[float, str] = (0.0, "")
         self.barest_seen: tuple[float, str] = (0.0, "")
@@ -68,25 +70,36 @@ class Tally:
         self.barest = max(self.barest, (judge.longest_s, cell.name))
         self.barest_seen = max(self.barest_seen, (judge.longest_seen_s, cell.name))
 
-    def add(self, cell: Cell, end: End, lines: list[str], took_s: float) -> None:
+    def add(
+        self, cell: Cell, end: End, lines: list[str], took_s: float, slow: Sequence[str] = ()
+    ) -> None:
         """Keep a cell's end; each line becomes a breach that says how to see it again."""
         self.ends[cell] = end
         self.slowest = max(self.slowest, (took_s, cell.name))
         self.breaches += [f"seed {self._seed}, {cell.name}: {line}" for line in lines]
+        self.slow += [f"seed {self._seed}, {cell.name}: {line}" for line in slow]
 
     def result(self, cells: list[Cell]) -> Result:
         """Return the figures; a cell that has not run is a breach too."""
         missing = [cell.name for cell in cells if cell not in self.ends]
-        unsettled = sum(end is End.UNSETTLED for end in self.ends.values())
+        ends = list(self.ends.values())
+        unsettled, staged = ends.count(End.UNSETTLED), len(ends) - ends.count(End.NOT_STAGED)
         return Result(
             cases=len(self.ends),
             breaches=(*self.breaches, *(f"{name} did not run" for name in missing)),
+            slow=tuple(self.slow),
             bars=(
                 Bar(
                     what="cells run",
                     bar=str(len(cells)),
                     measured=str(len(self.ends)),
                     is_met=not missing,
+                ),
+                Bar(
+                    what="cells whose fault could strike at its step",
+                    bar=f"at least {LEAST_STAGED:.0%}",
+                    measured=f"{staged}",
+                    is_met=staged >= LEAST_STAGED * len(ends),
                 ),
                 Bar(
                     what="cells that end in a named state",
@@ -164,14 +177,15 @@ async def _stand(*, seed: int, is_partial: bool) -> AsyncIterator[Stand]:
 
 async def _cell(stand: Stand, cell: Cell, tally: Tally) -> bool:
     """Run one cell; return whether the stand can be used again."""
-    began_s, lines = time.monotonic(), []
+    began_s, lines, slow = time.monotonic(), list[str](), list[str]()
     judge, end = Judge(stand, cell), End.UNSETTLED
     try:
         await stand.drive(cell)
         await stand.faults_over(FAULT_S)
         end = await _settled(judge)
     except (AssertionError, TimeoutError) as error:
-        lines.append(f"the step never came: {error} {await judge.decided()}")
+        end = End.NOT_STAGED
+        slow.append(f"the step never came: {error} {await judge.decided()}")
     if end is End.UNSETTLED:
         lines += ["it did not settle", *await judge.lost()]
     lines += judge.breaches()
@@ -180,7 +194,7 @@ async def _cell(stand: Stand, cell: Cell, tally: Tally) -> bool:
         is_usable = await stand.tidy()
     except AssertionError:
         is_usable = False
-    tally.add(cell, end, lines, time.monotonic() - began_s)
+    tally.add(cell, end, lines, time.monotonic() - began_s, [*slow, *judge.slow])
     return is_usable
 
 

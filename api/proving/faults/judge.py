@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 from enum import StrEnum
 
+from api.proving.campaign import NO_MACHINE_S
 from api.proving.faults.cells import Cell
 from api.proving.faults.stand import MAX_ORDER_USD, Stand
 from api.proving.kill.oracle import (
@@ -40,6 +41,8 @@ class End(StrEnum):
     """The symbol takes no entries until a person resumes it, and says so."""
     HALTED = "halted, told"
     """Trading is lowered with a code, and says so."""
+    NOT_STAGED = "not staged"
+    """The step at which the fault was to strike never came: nothing was tried."""
     UNSETTLED = "UNSETTLED"
     """It did not come to an end in time: a breach."""
 
@@ -52,6 +55,7 @@ class Judge:
         self._cell = cell
         self._began_ns = stand.house.exchange.venue.clock.now_ns()
         self.longest_s = self.longest_seen_s = 0.0
+        self.slow: list[str] = []
         self._blamed = set(self._shared())
         self._told = len(stand.process.bot.status().notices)
         self._last_told = stand.process.bot.status().notices[-1:]
@@ -88,7 +92,10 @@ class Judge:
         )
 
     def breaches(self) -> list[str]:
-        """Return a line for each promise that was broken since the cell began."""
+        """Return a line for each promise that was broken since the cell began.
+
+        Those that a slow machine explains go to `slow`.
+        """
         lines = [line for line in self._shared() if line not in self._blamed]
         lines += [
             f"{each.body['client_order_id']} is worth more than {MAX_ORDER_USD} USD"
@@ -106,8 +113,8 @@ class Judge:
         The time counts from when the venue first let the bot see it: a fault may hold the news up,
         but never longer than the bot goes without a look of its own.
         """
-        self.longest_s, self.longest_seen_s = 0.0, 0.0
-        now_ns, lines = self._stand.house.exchange.venue.clock.now_ns(), []
+        self.longest_s, self.longest_seen_s, self.slow = 0.0, 0.0, []
+        now_ns, lines = self._stand.house.exchange.venue.clock.now_ns(), list[str]()
         for each in exposures(self._stand.house, now_ns):
             is_dust = each.end_ns >= now_ns and covers(self._stand.house, each.symbol)
             is_ours = each.symbol == self._cell.road.value and each.begin_ns >= self._began_ns
@@ -118,7 +125,8 @@ class Judge:
             self.longest_s = max(self.longest_s, bare_s)
             self.longest_seen_s = max(self.longest_seen_s, seen_s)
             if (seen_s > BARE_S or bare_s > UNSEEN_S) and not self._was_told():
-                lines.append(
+                is_long = seen_s > NO_MACHINE_S or bare_s > UNSEEN_S + NO_MACHINE_S
+                (lines if is_long else self.slow).append(
                     f"{each.symbol} stood bare for {bare_s:.2f} s, {seen_s:.2f} s of it visibly,"
                     " and nothing was said"
                 )

@@ -13,15 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from api.assembly import Process
+from api.proving.attacks.account import Account, Deed
 from api.proving.attacks.cases import Case
 from api.proving.attacks.model import Adversary
 from api.proving.attacks.oracle import Bounds, Breach, Span, broken, short, weight_and_turnover
 from api.proving.attacks.texts import Story
 from api.proving.attacks.watch import Watch, compact
+from api.proving.campaign import NO_MACHINE_S
 from api.proving.house import House, ScriptedModel, open_house, serving, until
 from api.proving.kill.oracle import Exposure, covers, exposures, over_sold
 from domain.errors import AutoHedgeError
-from domain.records import NS_PER_S, Record
+from domain.records import NS_PER_S
 from engine.bus import BusEvent
 from exchange.config import SymbolConfig, seeded_crypto, seeded_stock
 from exchange.market.records import Article
@@ -65,29 +67,6 @@ SETTINGS: dict[str, Any] = {
     "DEADMAN_S": 0,
     "LOG_LEVEL": "error",
 }
-
-
-class Deed(Record, frozen=True):
-    """One case as it was staged: on which symbol, from when to when; `trouble` if it was not."""
-
-    case: Case
-    symbol: str
-    begin_ns: int
-    end_ns: int
-    trouble: str = ""
-
-
-class Account(Record, frozen=True):
-    """What came of one stage. Breaches are (case's id or empty, line)."""
-
-    deeds: tuple[Deed, ...] = ()
-    breaches: tuple[tuple[str, str], ...] = ()
-    entries: dict[str, int] = {}  # noqa: RUF012 - frozen, and never changed
-    weight: float = 0.0
-    turnover: float = 0.0
-    halts_s: tuple[float, ...] = ()
-    longest_bare_s: float = 0.0
-    denials: dict[str, int] = {}  # noqa: RUF012 - frozen, and never changed
 
 
 @dataclass
@@ -188,7 +167,8 @@ class Company:
         events = [
             (each.at_ns, each.event) for each in self.house.exchange.venue.record.event_records()
         ]
-        found = [*broken(self.watch.sent, bounds), *short(events), *self._bare()]
+        bare = {is_long: self._bare(is_long=is_long) for is_long in (True, False)}
+        found = [*broken(self.watch.sent, bounds), *short(events), *bare[True]]
         weight, turnover = weight_and_turnover(events, self.cash)
         owned = Counter(
             self._owner(each.symbol, each.at_ns) for each in self.watch.sent if each.is_entry
@@ -200,6 +180,7 @@ class Company:
                 *((self._owner(line.partition(":")[0], self.now_ns), line) for line in lines),
                 *self.seen,
             ),
+            slow=tuple((self._owner(each.symbol, each.at_ns), each.line) for each in bare[False]),
             entries=dict(owned),
             weight=weight,
             turnover=turnover,
@@ -247,11 +228,13 @@ class Company:
             await until(is_right, SETTLED_S)
         return lines
 
-    def _bare(self) -> list[Breach]:
+    def _bare(self, *, is_long: bool) -> list[Breach]:
+        """Return what stood bare past its time: longer than a slow machine explains, or less."""
         return [
             Breach(symbol=each.symbol, at_ns=each.begin_ns, line=f"bare for {_seconds(each):.2f} s")
             for each in self._exposures()
             if _seconds(each) > BARE_S + self.slowest_s
+            if is_long is (_seconds(each) > NO_MACHINE_S + self.slowest_s)
         ]
 
     def _longest_bare_s(self) -> float:

@@ -19,9 +19,10 @@ import uvicorn
 
 from api.app import create_app, server_config
 from api.proving.attacks import texts
+from api.proving.attacks.account import Account
 from api.proving.attacks.answers import Says
 from api.proving.attacks.cases import Case
-from api.proving.attacks.stages.company import ACTOR, STAGED_S, Account, Company, company, market
+from api.proving.attacks.stages.company import ACTOR, STAGED_S, Company, company, market
 from api.proving.house import until
 from api.security import SecurityConfig
 from domain.errors import ConfigError

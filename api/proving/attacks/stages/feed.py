@@ -11,9 +11,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from api.proving.attacks.account import Account
 from api.proving.attacks.answers import Says
 from api.proving.attacks.cases import Case
-from api.proving.attacks.stages.company import Account, Company, company, market
+from api.proving.attacks.stages.company import Company, company, market
 from api.proving.attacks.watch import Forge, Raw
 from api.proving.house import until
 from domain.records import NS_PER_S

@@ -8,8 +8,9 @@ from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
+from api.proving.attacks.account import Account
 from api.proving.attacks.cases import Case
-from api.proving.attacks.stages.company import ACTOR, Account, Company, company, market
+from api.proving.attacks.stages.company import ACTOR, Company, company, market
 from api.proving.attacks.texts import Story
 from api.proving.house import until
 from domain.errors import AutoHedgeError

@@ -10,9 +10,10 @@ from typing import Any
 
 import msgspec
 
+from api.proving.attacks.account import Account
 from api.proving.attacks.answers import Says
 from api.proving.attacks.cases import Case
-from api.proving.attacks.stages.company import STAGED_S, Account, Company, company, market
+from api.proving.attacks.stages.company import STAGED_S, Company, company, market
 from api.proving.attacks.watch import compact
 from api.proving.house import until
 from domain.orders import Leg, Order, OrderRequest

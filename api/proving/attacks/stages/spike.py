@@ -9,9 +9,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from api.proving.attacks.account import Account
 from api.proving.attacks.answers import Says
 from api.proving.attacks.cases import Case
-from api.proving.attacks.stages.company import Account, Company, company, market
+from api.proving.attacks.stages.company import Company, company, market
 from api.proving.attacks.watch import Forge
 from api.proving.house import until
 from exchange.market.records import Candle, MarketMessage, Print, TopOfBook

@@ -9,9 +9,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from api.proving.attacks.account import Account
 from api.proving.attacks.answers import Says
 from api.proving.attacks.cases import Case
-from api.proving.attacks.stages.company import Account, Company, company, market
+from api.proving.attacks.stages.company import Company, company, market
 from api.proving.attacks.watch import Tamper
 from api.proving.house import until
 from domain.limits import TradingState

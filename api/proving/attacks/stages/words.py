@@ -9,13 +9,13 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from api.proving.attacks.account import Account
 from api.proving.attacks.cases import Case
 from api.proving.attacks.model import Sensible
 from api.proving.attacks.oracle import weight_and_turnover
 from api.proving.attacks.stages.company import (
     ACTOR,
     STAGED_S,
-    Account,
     Company,
     clean,
     company,

@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
+from api.proving.attacks.account import Account, Deed
 from api.proving.attacks.campaign import LEAST_CASES, LEAST_OF_EACH, Tally
 from api.proving.attacks.cases import Attack, Stage, all_cases
 from api.proving.attacks.oracle import Bounds, broken, short, weight_and_turnover
-from api.proving.attacks.stages.company import Account, Deed
 from api.proving.attacks.watch import Sent
 from domain.errors import InvalidAnswer
 from domain.records import NS_PER_S
@@ -136,8 +136,8 @@ def test_the_same_seed_gives_the_same_cases():
     assert {case.id for case in all_cases(3)} == {case.id for case in all_cases(4)}
 
 
-def test_a_case_that_could_not_be_staged_is_a_breach_and_so_is_a_lost_one():
-    """Nothing is skipped: a case that did not happen proves nothing."""
+def test_a_case_that_could_not_be_staged_is_told_and_so_is_a_lost_one():
+    """Nothing is skipped: a case that did not happen proves nothing; many of them fail CI."""
     cases = all_cases(1)[:3]
     tally = Tally()
     tally.plan(cases)
@@ -149,9 +149,25 @@ def test_a_case_that_could_not_be_staged_is_a_breach_and_so_is_a_lost_one():
     tally.add(account, 1)
     tally.lost(cases, [account], 1)
     result = tally.result()
-    assert [cases[n].id in result.breaches[n] for n in range(3)] == [True] * 3
-    assert result.bars[0].measured == "3"
+    (breach,), (unstaged, lost) = result.breaches, result.slow
+    assert [cases[n].id in line for n, line in enumerate((breach, unstaged, lost))] == [True] * 3
+    assert [bar.measured for bar in result.bars[:2]] == ["1", "1"]
+    assert not any(bar.is_met for bar in result.bars[:2])
     assert not result.is_met
+
+
+def test_a_few_cases_that_could_not_be_staged_fail_the_long_form_alone():
+    """A busy machine cannot stage all in time; what was staged must hold."""
+    cases = all_cases(1)
+    deeds = tuple(
+        Deed(case=case, symbol="S01", begin_ns=0, end_ns=1, trouble="never bought" * (not n))
+        for n, case in enumerate(cases)
+    )
+    tally = Tally()
+    tally.plan(cases)
+    tally.add(Account(deeds=deeds), 1)
+    assert tally.result().is_safe
+    assert not tally.result().is_met
 
 
 def test_an_answer_nested_deeply_is_no_answer_and_no_crash():

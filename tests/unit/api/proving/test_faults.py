@@ -48,6 +48,19 @@ def test_a_cell_that_has_not_run_is_a_breach():
     assert result.breaches == (f"{cells[1].name} did not run",)
 
 
+def test_cells_whose_fault_never_struck_fail_the_short_form_when_they_are_many():
+    """One in ninety is a busy machine's; one in two means that nothing was tried."""
+    cells = all_cells(7)[:40]
+    tally = Tally(7)
+    for n, cell in enumerate(cells):
+        tally.add(cell, End.FLAT if n else End.NOT_STAGED, [], 1.0, [] if n else ["never came"])
+    assert tally.result(cells).is_safe
+    assert not tally.result(cells).is_met
+    for cell in cells[:20]:
+        tally.add(cell, End.NOT_STAGED, [], 1.0, ["never came"])
+    assert not tally.result(cells).is_safe
+
+
 async def test_cells_run_on_a_stand_and_end_in_named_states():
     """An answer lost at the entry, and a fault at the exit: entered once, protected, left."""
     tally = Tally(7)

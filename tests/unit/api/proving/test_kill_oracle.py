@@ -89,6 +89,17 @@ def test_a_breach_misses_its_bar_and_is_listed():
     assert not result.is_met
 
 
+@pytest.mark.parametrize(("is_long", "is_safe"), [(True, False), (False, True)])
+def test_a_time_passed_by_little_is_met_by_nobody_and_fails_no_short_form(is_long, is_safe):
+    """A loaded machine may be late by seconds; to stand bare for ten is no lateness."""
+    tally = Tally(starts_s=[1.0])
+    tally.steps.update(list(STEP))
+    tally.blame_time("seed 1 block 0", "AAPL bare for 1.27 s", is_long=is_long)
+    result = _result(1, tally)
+    assert not result.is_met
+    assert result.is_safe is is_safe
+
+
 def test_a_missed_bar_alone_is_not_met():
     """No breach was seen, and still the figure is short of its bar."""
     bar = Bar(what="cases", bar="at least 2", measured="1", is_met=False)

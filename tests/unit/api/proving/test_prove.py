@@ -113,6 +113,7 @@ def test_what_does_not_hold_is_run_again_when_asked(capsys):
 def test_the_short_form_fails_for_no_figure_of_speed():
     """The long form does: it is run where nothing else runs."""
     slow = Bar(what="restart", bar="at most 5 s", measured="9 s", is_met=False, is_speed=True)
-    known = (Campaign("one", Result(cases=1, bars=(slow,))),)
-    assert prove(asked(), known)
-    assert not prove(asked(scale=Scale(is_short=False, seed=3)), known)
+    for late in (Result(cases=1, bars=(slow,)), Result(cases=1, slow=("AAPL bare for 1.2 s",))):
+        known = (Campaign("one", late),)
+        assert prove(asked(), known)
+        assert not prove(asked(scale=Scale(is_short=False, seed=3)), known)
