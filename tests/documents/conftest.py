@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,10 @@ import pytest
 from api.settings import known_variables
 
 ROOT = Path(__file__).parents[2]
-SHOWN = "127.0.0.1:3000"
+DEMO = 3000
+_IN_A_ROW = ((3100,), (8900, 8901), (2024,))
+_AT_LAST = "trap 'jobs -p | xargs -r kill; wait' EXIT\n"
+_PORT = re.compile(r"(?P<before>127\.0\.0\.1:|PORT=|--port )(?P<port>[0-9]{4})\b")
 _STARTING_S = 90.0
 _LENT = (
     ".cache",
@@ -36,23 +41,64 @@ class Desk:
     def __init__(self, folder, port):
         self.folder = folder
         self.port = port
+        self._ports = {DEMO: port}
+        for shown in _IN_A_ROW:
+            self._ports |= zip(shown, free_ports(len(shown)), strict=True)
 
     def ask(self, path):
         """Return what the demo answers."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
             return json.load(answer)
 
-    def run(self, script, timeout_s=110.0):
-        """Run a page's commands as its reader would; the port alone is another."""
+    def run(self, page, script, timeout_s=110.0):
+        """Run a page's commands as its reader would; the ports alone are others.
+
+        Each page has a folder of its own, so that what it writes misleads no other; the demo's
+        journal is in all of them. What a page leaves running is ended.
+        """
+        folder = self.folder / page.replace("/", "-")
+        folder.mkdir()
+        lend(folder)
+        (folder / "var").symlink_to(self.folder / "var")
         return subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script.replace(SHOWN, f"127.0.0.1:{self.port}")],
-            cwd=self.folder,
+            ["bash", "-euo", "pipefail", "-c", _AT_LAST + self.with_our_ports(script)],
+            cwd=folder,
             env=environment(),
             capture_output=True,
             text=True,
             timeout=timeout_s,
             check=False,
         )
+
+    def with_our_ports(self, script):
+        """Put ports that are free in place of those that the pages name."""
+
+        def ours(found):
+            port = int(found["port"])
+            return f"{found['before']}{self._ports.get(port, port)}"
+
+        return _PORT.sub(ours, script)
+
+
+def free_ports(count):
+    """Return so many ports in a row that nobody holds."""
+    while True:
+        with ExitStack() as stack:
+            first = stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
+            try:
+                for port in range(first + 1, first + count):
+                    stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            except OSError:
+                continue
+        return tuple(range(first, first + count))
+
+
+def lend(folder):
+    """Put into a folder what a reader finds in the repository's."""
+    for name in _LENT:
+        if (ROOT / name).exists():
+            (folder / name).symlink_to(ROOT / name)
+    (folder / ".venv").symlink_to(sys.prefix)
 
 
 def environment():
@@ -65,12 +111,8 @@ def environment():
 def desk(tmp_path_factory):
     """Start the demo and wait until it has sent an order."""
     folder = tmp_path_factory.mktemp("reader")
-    for name in _LENT:
-        if (ROOT / name).exists():
-            (folder / name).symlink_to(ROOT / name)
-    (folder / ".venv").symlink_to(sys.prefix)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    lend(folder)
+    (port,) = free_ports(1)
     log = folder / "demo.log"
     with log.open("w") as out:
         demo = subprocess.Popen(

@@ -30,7 +30,7 @@ def script_of(page):
 def test_the_commands_of_a_page_run_in_the_order_shown(name, desk):
     """In one shell, from the folder that `make demo` leaves, beside the demo that it started."""
     script = script_of((ROOT / name).read_text())
-    result = desk.run(script)
+    result = desk.run(name, script)
     began = [line for line in result.stderr.splitlines() if line.startswith("@@")]
     assert result.returncode == 0, f"{name}, {began[-1:]}: {result.stdout[-800:]}{result.stderr}"
 
