@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from langgraph.graph import START, StateGraph
+from langgraph.graph import END, START, StateGraph
 
-from graph.approval.node import approve
+from domain.decisions import Decision
+from graph.approval.node import OUTCOMES, approve
 from graph.director import direct
 from graph.execution import execute
 from graph.quant import quantify
@@ -35,6 +38,8 @@ LABELS = {
     ("execution", "approval"): "order (only when a person must approve)",
     ("execution", "__end__"): "order, or invalid",
 }
+
+_LIT = "stroke:#2f6fde,stroke-width:3px"
 
 Graph = StateGraph[State, Context, WindowFile, State]
 
@@ -76,8 +81,11 @@ def approval_graph(saver: BaseCheckpointSaver[Any]) -> Any:
     return build(with_approval=True).compile(checkpointer=saver, name=NAME)
 
 
-def picture() -> str:
-    """Draw the graph with approvals as Mermaid: the picture in the README, made from the code."""
+def picture(way: Sequence[str] = ()) -> str:
+    """Draw the graph with approvals as Mermaid: the pictures in the documents, made from the code.
+
+    `way` is what a run passed, from `__start__` to `__end__`; it is drawn in colour.
+    """
     drawing = build(with_approval=True).compile(name=NAME).get_graph()
     order = list(drawing.nodes)
     edges = sorted(drawing.edges, key=lambda e: (order.index(e.source), order.index(e.target)))
@@ -85,4 +93,16 @@ def picture() -> str:
     for edge in edges:
         arrow = f'-- "{LABELS[edge.source, edge.target]}" -->' if edge.conditional else "-->"
         lines.append(f"    {edge.source} {arrow} {edge.target}")
+    steps = set(pairwise(way))
+    passed = [str(n) for n, edge in enumerate(edges) if (edge.source, edge.target) in steps]
+    if passed:
+        lines.append(f"    linkStyle {','.join(passed)} {_LIT}")
+        lines += [f"    style {node} {_LIT}" for node in way]
     return "\n".join(lines) + "\n"
+
+
+def way_of(decision: Decision) -> tuple[str, ...]:
+    """Return what a run passed: each agent that was asked, and the person if one was."""
+    asked = dict.fromkeys(call.role.value for call in decision.calls)
+    waited = ("approval",) if decision.reason_code in OUTCOMES else ()
+    return (START, *asked, *waited, END)

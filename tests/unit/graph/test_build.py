@@ -10,15 +10,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
-from domain.decisions import Role
+from domain.decisions import Decision, Role
 from domain.errors import ConfigError
-from domain.records import plain
+from domain.records import parse, plain
 from graph.analysts.registry import enroll
-from graph.build import RECURSION_LIMIT, approval_graph, build, picture, trading_graph
+from graph.approval.node import PENDING
+from graph.build import RECURSION_LIMIT, approval_graph, build, picture, trading_graph, way_of
 from graph.state import State
 from tests.unit.graph.conftest import (
     APPROVED,
@@ -31,6 +33,7 @@ from tests.unit.graph.conftest import (
 )
 
 ROOT = Path(__file__).parents[3]
+GOLDEN = ROOT / "tests" / "golden" / "decisions"
 
 
 def file(**changes: Any) -> dict[str, Any]:
@@ -44,6 +47,28 @@ def test_the_picture_in_the_readme_is_drawn_from_the_code() -> None:
     assert shown is not None
     assert shown[1] == picture()
     assert (ROOT / "docs" / "graph.mmd").read_text() == picture()
+
+
+def golden(name: str) -> Decision:
+    return parse(json.loads((GOLDEN / f"{name}.json").read_bytes()), Decision)
+
+
+def test_the_ways_shown_of_studio_are_those_that_golden_decisions_took() -> None:
+    """Between the markers of each stands its picture, word for word."""
+    page = (ROOT / "docs" / "studio.md").read_text()
+    shown = re.findall(r"<!-- way: (\S+) -->\n```mermaid\n(.*?)```\n<!-- /way -->", page, re.DOTALL)
+    assert [name for name, _ in shown] == ["hold", "risk-rejects", "order", "close"]
+    for name, drawn in shown:
+        assert drawn == picture(way_of(golden(name)))
+
+
+def test_a_way_goes_through_the_person_who_was_asked() -> None:
+    """Whatever the person said, and also while nothing is said yet."""
+    ordered = golden("order")
+    agents = ("director", "quant", "risk", "execution")
+    assert way_of(ordered) == ("__start__", *agents, "__end__")
+    waits = msgspec.structs.replace(ordered, reason_code=PENDING)
+    assert way_of(waits) == ("__start__", *agents, "approval", "__end__")
 
 
 def test_the_compiled_edges_are_those_of_the_design() -> None:
