@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from api.assembly.live import check_venue
-from api.assembly.plan import AnalystPlan, Plan
+from api.assembly.plan import AnalystPlan, Plan, WatchersPlan
 from api.settings import Config
 from broker.alpaca import AlpacaBrokerConfig
 from domain.errors import ConfigError
@@ -41,6 +41,18 @@ def plan_of(config: Config, *, mode: str, is_always_open: bool = False) -> Plan:
         ),
         is_always_open=is_always_open,
         deadman_s=config.settings.deadman_s,
+        watchers=watchers_of(config),
+    )
+
+
+def watchers_of(config: Config) -> WatchersPlan:
+    """Return who looks on."""
+    s = config.settings
+    urls = "" if s.alert_urls is None else s.alert_urls.get_secret_value()
+    return WatchersPlan(
+        alert_urls=tuple(urls.split()),
+        alert_every_s=s.alert_every_s,
+        traces_url=s.otel_exporter_otlp_endpoint,
     )
 
 

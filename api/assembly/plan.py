@@ -25,6 +25,15 @@ class AnalystPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WatchersPlan:
+    """Who looks on: alert hooks (apprise URLs, which hold secrets) and a collector of traces."""
+
+    alert_urls: tuple[str, ...] = field(default=(), repr=False)
+    alert_every_s: float = 300.0
+    traces_url: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """Everything one process needs to be built."""
 
@@ -39,6 +48,8 @@ class Plan:
     """Orders meet a simulated venue (watch mode); the broker is only read from."""
     deadman_s: float = 0.0
     """Seconds of the engine's silence after which the dead-man acts; 0 is none."""
+
+    watchers: WatchersPlan = field(default_factory=WatchersPlan)
 
     def beside_journal(self, suffix: str) -> Path:
         """Return the path of a file that belongs to this bot's journal."""

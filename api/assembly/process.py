@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry
 
 from api.assembly.opening import open_outside
-from api.assembly.plan import Plan
+from api.assembly.plan import Plan, WatchersPlan
+from api.observing.alerting.sending import SendingConfig, alerting
 from domain.errors import ConfigError
 from domain.market import Quote
 from domain.ports import Clock
@@ -19,6 +20,7 @@ from engine.building import Engine, Outside, build_engine
 from engine.bus import Bus, publish_quotes
 from engine.clock import LiveClock
 from engine.guard import Guard
+from engine.metrics.loop import watch_loop
 from engine.orders.delivery.points import Point, nowhere
 
 _READY_S = 30.0
@@ -53,12 +55,15 @@ async def running(
         outside = replace(await open_outside(plan, clock, stack), at=at)
         engine = build_engine(plan.engine, outside)
         await engine.approvals.take_up()
+        await stack.enter_async_context(_alerting(plan.watchers, outside.bus, engine))
         group = await stack.enter_async_context(asyncio.TaskGroup())
         guarding = group.create_task(engine.guard.run(), name="guard")
         beside = [group.create_task(_show_quotes(plan, outside), name="quotes")]
         try:
             await _ready(engine)
             beside.append(group.create_task(_heed_halts(engine.bot), name="halts"))
+            lag = watch_loop(engine.metrics.loop_lagged)
+            beside.append(group.create_task(lag, name="loop-lag"))
             beside.append(group.create_task(engine.approvals.run(), name="approvals"))
             yield Process(
                 bot=engine.bot,
@@ -74,6 +79,16 @@ async def running(
             for task in beside:
                 task.cancel()
             guarding.cancel()
+
+
+def _alerting(plan: WatchersPlan, bus: Bus, engine: Engine) -> AbstractAsyncContextManager[None]:
+    """Tell people who are away, where somebody named hooks; apprise is not even imported else."""
+    if not plan.alert_urls:
+        return nullcontext()
+    from api.observing.alerting.hooks import hooks_of  # noqa: PLC0415 - 0.3 s where wanted alone
+
+    config = SendingConfig(every_s=plan.alert_every_s)
+    return alerting(bus, hooks_of(plan.alert_urls), engine.metrics.alert_delivered, config)
 
 
 async def _show_quotes(plan: Plan, outside: Outside) -> None:

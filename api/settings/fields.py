@@ -178,6 +178,17 @@ class Settings(FromEnvironment):
         None, "Data streams; empty means Alpaca's.", pattern=WS, repr=False
     )
     apca_requests_per_minute: int = _of(180, "Requests to the trading API.", ge=20, le=10_000)
+    alert_urls: SecretStr | None = _of(
+        None,
+        "Where alerts go, by spaces: json://host/path, ntfy://topic, mailto://... (apprise).",
+        group="Watching it",
+    )
+    alert_every_s: float = _of(
+        300.0, "Seconds in which the same alert is sent once.", ge=1, le=86_400
+    )
+    otel_exporter_otlp_endpoint: str | None = _of(
+        None, "Collector that traces of decisions go to, OTLP over HTTP.", pattern=HTTP, repr=False
+    )
     log_level: Literal["debug", "info", "warning", "error"] = _of(
         "warning", "Least level of a log line."
     )

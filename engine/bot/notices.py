@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from domain.ports import Clock, Entry, EntryKind, Journal
 from domain.records import format_ns
@@ -15,10 +16,18 @@ _NOTICES = 50
 class Notices:
     """Keep the last lines for the operator; each is journaled and shown to watchers."""
 
-    def __init__(self, journal: Journal, publish: Publish, clock: Clock) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        publish: Publish,
+        clock: Clock,
+        *,
+        raised: Callable[[str], None] = lambda _code: None,
+    ) -> None:
         self._journal = journal
         self._publish = publish
         self._clock = clock
+        self._raised = raised
         self._lines: deque[Notice] = deque(maxlen=_NOTICES)
 
     def add(self, code: str, message: str, symbol: str | None = None) -> None:
@@ -36,6 +45,7 @@ class Notices:
             code=code, message=message, symbol=symbol, ts=format_ns(self._clock.now_ns())
         )
         self._lines.append(notice)
+        self._raised(code)
         self._publish("alert_raised", {"code": code, "message": message, "symbol": symbol})
         return True
 

@@ -13,7 +13,7 @@ from engine.building.approving import build_approvals
 from engine.building.parts import EngineParts
 from engine.deciding.dispatcher import Dispatcher, DispatcherConfig, DispatcherPorts, DropReason
 from engine.deciding.limiter import Ticket
-from engine.deciding.runs import Runs
+from engine.deciding.runs import Run, Runs
 from engine.session import Session
 
 
@@ -30,12 +30,12 @@ def _make_runs(parts: EngineParts, asking: _Asking) -> None:
     parts.approvals = build_approvals(parts, enter=asking.enter)
     parts.runs = Runs(
         compose=asking.compose,
-        desk=outside.desk,
+        desk=asking,
         journal=outside.journal,
         enter=asking.enter,
         close=asking.close,
         publish=parts.publish,
-        decided=parts.metrics.decision_finished,
+        decided=parts.decided,
         ask=parts.approvals.ask,
         start=parts.guard.start,
         deadline_s=plan.decision_deadline_s - 1.0,
@@ -52,7 +52,7 @@ def _make_dispatcher(parts: EngineParts, asking: _Asking) -> None:
             decision_deadline_s=plan.decision_deadline_s,
         ),
         DispatcherPorts(
-            run=parts.runs.run,
+            run=asking.run,
             is_warm=lambda symbol: outside.store.view(symbol).is_warm,
             has_position=lambda symbol: parts.ledger.quantity(symbol) != 0,
             entries_possible=asking.entries_possible,
@@ -100,15 +100,25 @@ class _Asking:
             self._parts.reconciler.before_entry(self._parts.plan.limits.account_max_age_s),
             self._parts.fresh.confirm(request.symbol),
         )
-        result = await self._parts.gateway.submit(request)
-        if isinstance(result, Denied):
-            self._parts.metrics.order_denied(result.code.value)
-        return result
+        with self._parts.outside.trace.order(request):
+            return await self._parts.gateway.submit(request)
 
     async def close(self, request: OrderRequest) -> Order | Denied:
         """Close a position as the agents decided, on a fresh quote."""
         await self._parts.fresh.renew(request.symbol)
-        return await self._parts.exits.close(request)
+        with self._parts.outside.trace.order(request):
+            return await self._parts.exits.close(request)
+
+    async def run(self, ticket: Ticket) -> None:
+        """See a ticket through, traced."""
+        with self._parts.traced(ticket):
+            await self._parts.runs.run(ticket)
+
+    async def decide(self, window: Window, *, deadline_s: float) -> Run:
+        """Run the graph, traced: implements `engine.deciding.runs.Desk`."""
+        outside = self._parts.outside
+        with outside.trace.deciding(window.symbol):
+            return await outside.desk.decide(window, deadline_s=deadline_s)
 
     def entries_possible(self, symbol: str) -> bool:
         """Tell whether a run of a flat symbol could lead to an order at all."""

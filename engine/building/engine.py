@@ -6,7 +6,6 @@ the venue's rules, memory, hands, eyes, the deciding half, and the face that peo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from engine.approving.approvals import Approvals
@@ -18,7 +17,8 @@ from engine.building.outside import Outside
 from engine.building.parts import EngineParts
 from engine.building.plan import EnginePlan
 from engine.guard import Guard, GuardConfig
-from engine.metrics import CountsCollector, StatusCollector
+from engine.metrics import CountsCollector, Metrics, StatusCollector
+from engine.metrics.standing import MoneyCollector, WatchersCollector
 from engine.orders.book import OrderBook
 from engine.watching.market import MarketWatch
 
@@ -31,6 +31,7 @@ class Engine:
     guard: Guard
     approvals: Approvals
     book: OrderBook
+    metrics: Metrics
 
 
 def build_engine(plan: EnginePlan, outside: Outside) -> Engine:
@@ -43,7 +44,11 @@ def build_engine(plan: EnginePlan, outside: Outside) -> Engine:
     make_deciding(parts)
     _take_up(parts)
     return Engine(
-        bot=_make_bot(parts), guard=parts.guard, approvals=parts.approvals, book=parts.book
+        bot=_make_bot(parts),
+        guard=parts.guard,
+        approvals=parts.approvals,
+        book=parts.book,
+        metrics=parts.metrics,
     )
 
 
@@ -123,14 +128,18 @@ def _make_bot(parts: EngineParts) -> Bot:
             skew_ns=outside.venue.skew_ns,
         )
     )
-    outside.registry.register(StatusCollector(bot.status, outside.limiter))
-    _count(
-        parts, "dispatcher_events", "What the dispatcher heard.", lambda: parts.dispatcher.counts
-    )
-    _count(parts, "feed_rejects", "Messages refused or mended.", outside.store.counts)
+    _show_figures(parts, bot)
     return bot
 
 
-def _count(parts: EngineParts, name: str, text: str, read: Callable[[], Mapping[str, int]]) -> None:
-    collector = CountsCollector(name, text, label="kind", read=read)
-    parts.outside.registry.register(collector)
+def _show_figures(parts: EngineParts, bot: Bot) -> None:
+    """Let the metrics read how things stand."""
+    outside = parts.outside
+    for collector in (
+        StatusCollector(bot.status, outside.limiter),
+        MoneyCollector(bot.account, bot.positions),
+        WatchersCollector(outside.bus),
+        CountsCollector("dispatcher_events", lambda: parts.dispatcher.counts),
+        CountsCollector("feed_rejects", outside.store.counts),
+    ):
+        outside.registry.register(collector)

@@ -53,7 +53,8 @@ def _make_gateway(parts: EngineParts) -> None:
             clock=outside.clock,
             spool=outside.journal.spool,
             counted=parts.windows.note_sent,
-            at=outside.at,
+            at=parts.reached,
+            answered=parts.metrics.order_answered,
         )
     )
     parts.sweeper = Sweeper(

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry
@@ -18,6 +18,7 @@ from engine.deciding.limiter import Limiter
 from engine.killswitch.mark import HaltMark
 from engine.orders.delivery.points import Point, nowhere
 from engine.restart import Remembered
+from engine.tracing import Trace, Untraced
 from engine.watching.market import MarketEars
 from engine.watching.venue import VenueWatch
 from feeds.store import RollingStore
@@ -72,3 +73,4 @@ class Outside:
     account_id: str
     mark: HaltMark
     at: Callable[[Point], None] = nowhere
+    trace: Trace = field(default_factory=Untraced)

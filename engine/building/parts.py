@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import AbstractContextManager
 from typing import Any
 
 from domain.account import Ledger, Position
+from domain.decisions import Decision
 from domain.market import Instrument, Quote
 from domain.orders import Fill, Order
 from engine.approving.approvals import Approvals
@@ -16,12 +18,14 @@ from engine.building.outside import Outside
 from engine.building.plan import EnginePlan
 from engine.building.standing import EngineStanding
 from engine.deciding.dispatcher import Dispatcher
+from engine.deciding.limiter import Ticket
 from engine.deciding.runs import Runs
 from engine.deciding.windows import Windows
 from engine.guard import Guard
 from engine.killswitch.sweep import Sweeper
 from engine.metrics import Metrics
 from engine.orders.book import OrderBook
+from engine.orders.delivery.points import Point
 from engine.orders.flatten import Flatten
 from engine.orders.gateway import Gateway
 from engine.orders.ownership import Ownership
@@ -63,7 +67,9 @@ class EngineParts:
         self.outside = outside
         self.publish = outside.bus.publish
         self.metrics = Metrics(outside.registry)
-        self.notices = Notices(outside.journal, self.publish, outside.clock)
+        self.notices = Notices(
+            outside.journal, self.publish, outside.clock, raised=self.metrics.alert_raised
+        )
         self.gate = TradingGate(
             outside.journal,
             self.publish,
@@ -73,6 +79,8 @@ class EngineParts:
         )
         self.ledger = Ledger(plan.symbols)
         self.book = OrderBook(self.ledger, outside.journal, outside.clock, self.sent)
+        outside.limiter.waited = self.waited
+        self._waited_s: dict[str, float] = {}
         self.standing = EngineStanding(outside, self.gate)
 
     def instrument(self, symbol: str) -> Instrument:
@@ -88,14 +96,12 @@ class EngineParts:
         return self.outside.store.view(symbol).quote if symbol in self.plan.symbols else None
 
     def alert(self, code: str, message: str, symbol: str) -> None:
-        """Count a line for the operator, let the tripwires hear of it, and show it."""
-        self.metrics.alert_raised(code)
+        """Let the tripwires hear of a line for the operator, and show it."""
         self.lowering.alerted(code)
         self.notices.add(code, message, symbol or None)
 
     def tripped(self, code: str, line: str) -> None:
         """Show a trip that is on disk already."""
-        self.metrics.alert_raised(code)
         self.notices.show(code, line)
 
     def start_apart(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None] | None:
@@ -104,6 +110,11 @@ class EngineParts:
 
     def sent(self, kind: str, body: dict[str, Any]) -> None:
         """Copy an event to the watchers; let the tripwires hear of it."""
+        if kind == "order_submitted":
+            self.metrics.order_sent(body["request"]["leg"])
+        elif kind == "order_denied":
+            self.metrics.order_denied(body["code"], body["purpose"])
+            self.outside.trace.denied(body["code"])
         self.lowering.order_told(kind, body)
         self.outside.bus.publish(kind, body)
 
@@ -111,9 +122,29 @@ class EngineParts:
         """Count what was filled and what ended; wake what watches levels."""
         if fill is not None:
             self.metrics.fill_received(fill)
+            self.outside.trace.filled(fill)
             self.dispatcher.levels_changed(after.symbol)
         if not after.is_working and (before is None or before.is_working):
             self.metrics.order_ended(after.state)
+
+    def waited(self, ticket: Ticket, seconds: float) -> None:
+        """Count how long a ticket waited for its slot, and remember it for its run's trace."""
+        self.metrics.ticket_waited(ticket.priority, seconds)
+        self._waited_s[ticket.symbol] = seconds
+
+    def traced(self, ticket: Ticket) -> AbstractContextManager[Any]:
+        """Enclose a run whose ticket has just been granted."""
+        return self.outside.trace.run(ticket, self._waited_s.get(ticket.symbol, 0.0))
+
+    def reached(self, point: Point) -> None:
+        """Let an order's step be traced, and let a proof strike there."""
+        self.outside.trace.reached(point)
+        self.outside.at(point)
+
+    def decided(self, decision: Decision) -> None:
+        """Count a decision, and close its part of the trace."""
+        self.metrics.decision_finished(decision)
+        self.outside.trace.decided(decision)
 
     def protected(self, _symbol: str, seconds: float, cause: Cause) -> None:
         """Measure how long a position stood without a stop."""

@@ -89,6 +89,8 @@ class Limiter:
         self.queue_size = queue_size
         self.dropped: Counter[Priority] = Counter()
         self.granted = 0
+        self.waited: Callable[[Ticket, float], None] = lambda _ticket, _seconds: None
+        """Hear how long each ticket waited, right before its run."""
         self._clock = clock
         self._max_wait_ns = round(max_wait_s * NS_PER_S)
         self._waiting: dict[str, _Waiting] = {}  # by symbol, longest waiting first
@@ -191,7 +193,10 @@ class Limiter:
             self._last_was_aged = False
         self.granted += 1
         self._served[symbol] = self.granted
-        return self._remove(symbol)
+        since_ns = self._waiting[symbol].since_ns
+        ticket = self._remove(symbol)
+        self.waited(ticket, (self._clock.monotonic_ns() - since_ns) / NS_PER_S)
+        return ticket
 
     def _pause_left_s(self) -> float:
         return (self._paused_until_ns - self._clock.monotonic_ns()) / NS_PER_S

@@ -253,6 +253,8 @@ class Gateway:
         """Hand the order to the broker: from here on it counts as sent, until proven otherwise."""
         self._unsent.discard(authorized.request.client_order_id)
         self._seams.at(Point.SENDING)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
             async with asyncio.timeout(self._config.deadline_s):
                 return await self._seams.broker.submit(authorized)
@@ -262,6 +264,7 @@ class Gateway:
             ) from None
         finally:
             self._seams.at(Point.ANSWERED)
+            self._seams.answered(authorized.request.leg, loop.time() - began)
 
     def _hear(self, name: str, report: OrderReport) -> None:
         now = format_ns(self._seams.clock.now_ns())

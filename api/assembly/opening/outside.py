@@ -13,6 +13,7 @@ from api.assembly.opening.analyst import (
     spent_today,
 )
 from api.assembly.opening.market import open_feed, quote_asker, store_config
+from api.assembly.opening.traces import open_trace
 from api.assembly.opening.venue import calendar_of, patiently, rules_of
 from api.assembly.plan import Plan
 from api.assembly.watch import simulate
@@ -58,6 +59,7 @@ async def open_outside(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outsi
         on_pause=limiter.pause,
         spent_today_usd=await spent_today(reader, wall),
     )
+    trace = await open_trace(plan.watchers.traces_url, stack)
     feeds = [open_feed(config, clock, calendar, ears, stack) for config in plan.feeds]
     return Outside(
         broker=broker,
@@ -69,7 +71,7 @@ async def open_outside(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outsi
         ears=ears,
         calendar=calendar,
         desk=Desk(
-            await open_analyst(plan.analyst, budget, stack),
+            trace.traced(await open_analyst(plan.analyst, budget, stack)),
             wall,
             waiting=await open_waiting(plan.engine.approval, stack),
         ),
@@ -85,4 +87,5 @@ async def open_outside(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outsi
         venue=venue,
         account_id=account.account_id,
         mark=HaltMark(plan.mark_path),
+        trace=trace,
     )

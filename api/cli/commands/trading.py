@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli.shell import Group, app
+from api.cli.shell import Exit, Group, app
 
 
 @app.command(
@@ -111,3 +111,20 @@ def reconcile(
     from api.cli.journal.reconcile import ReconcileOptions, run_reconcile
 
     run_reconcile(ReconcileOptions(repair=repair, yes=yes, live=live, as_json=as_json))
+
+
+@app.command(
+    rich_help_panel=Group.TRADE, short_help="Say who is told by ALERT_URLS; --test tells them"
+)
+def alert(
+    *,
+    test: Annotated[bool, typer.Option("--test", help="Send each a test and say who got it.")] = (
+        False
+    ),
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Name the hooks that alerts go to (ALERT_URLS), without their secrets; test them."""
+    from api.cli.alert import run_alert
+
+    if not run_alert(test=test, as_json=as_json):
+        raise typer.Exit(Exit.FINDING)

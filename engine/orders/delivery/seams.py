@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from domain.orders import OrderRequest
+from domain.orders import Leg, OrderRequest
 from domain.ports import Broker, Clock, Journal
 from domain.records import Record
 from domain.risk import Facts, Limits
@@ -47,3 +47,5 @@ class GatewaySeams:
     counted: Callable[[], None] = lambda: None
     """Count an order against the rate limit, in the very step that let it pass."""
     at: Callable[[Point], None] = nowhere
+    answered: Callable[[Leg, float], None] = lambda _leg, _seconds: None
+    """Hear how long the venue took to answer an order, or to fail to; in wall seconds."""

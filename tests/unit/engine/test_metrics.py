@@ -1,5 +1,7 @@
 """Metrics: counters by direct call, gauges read at the scrape."""
 
+import asyncio
+import time
 from decimal import Decimal
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -13,6 +15,7 @@ from engine.clock import ManualClock
 from engine.control import SessionState, Status, SymbolStatus
 from engine.deciding.limiter import Limiter, Priority, Ticket, WakeReason
 from engine.metrics import CountsCollector, Metrics, StatusCollector
+from engine.metrics.loop import watch_loop
 
 
 def status(**changes: object) -> Status:
@@ -123,8 +126,10 @@ def test_orders_fills_and_alerts_are_counted_by_their_closed_sets() -> None:
     """Each direct call moves one counter."""
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    metrics.order_denied("PRICE_MOVED")
-    metrics.order_sent(Leg.ENTRY, duration_s=0.02)
+    metrics.order_denied("PRICE_MOVED", "entry")
+    metrics.order_sent(Leg.ENTRY)
+    metrics.order_answered(Leg.ENTRY, 0.02)
+    metrics.ticket_waited(Priority.WOKEN, 0.5)
     metrics.order_ended(OrderState.FILLED)
     metrics.fill_received(
         Fill(
@@ -142,7 +147,9 @@ def test_orders_fills_and_alerts_are_counted_by_their_closed_sets() -> None:
     metrics.position_protected(unprotected_s=0.3)
     metrics.alert_raised("FEED_REFUSED")
     found = scrape(registry)
-    assert found["autohedge_orders_denied_total", (("code", "PRICE_MOVED"),)] == 1
+    denied = (("code", "PRICE_MOVED"), ("purpose", "entry"))
+    assert found["autohedge_orders_denied_total", denied] == 1
+    assert found["autohedge_ticket_wait_seconds_sum", (("priority", "woken"),)] == 0.5
     assert found["autohedge_orders_sent_total", (("leg", "entry"),)] == 1
     assert found["autohedge_order_submit_duration_seconds_sum", ()] == 0.02
     assert found["autohedge_orders_ended_total", (("state", "filled"),)] == 1
@@ -204,9 +211,24 @@ def test_registering_reads_no_status_of_a_half_built_engine() -> None:
 def test_counts_kept_elsewhere_become_one_counter_a_key() -> None:
     """Feeds, dispatcher and bus count for themselves; the scrape reads them."""
     registry, counts = CollectorRegistry(), {"bar_closed": 2}
-    registry.register(
-        CountsCollector("dispatcher_events", "Heard.", label="event", read=lambda: counts)
-    )
-    assert scrape(registry)["autohedge_dispatcher_events_total", (("event", "bar_closed"),)] == 2
+    registry.register(CountsCollector("dispatcher_events", lambda: counts))
+    assert scrape(registry)["autohedge_dispatcher_events_total", (("kind", "bar_closed"),)] == 2
     counts["news"] = 1
-    assert scrape(registry)["autohedge_dispatcher_events_total", (("event", "news"),)] == 1
+    assert scrape(registry)["autohedge_dispatcher_events_total", (("kind", "news"),)] == 1
+
+
+async def test_a_loop_that_is_held_up_shows_as_lag() -> None:
+    """Somebody computes for 30 ms on the loop: the sleeper wakes that much too late."""
+    lags: list[float] = []
+    has_woken = asyncio.Event()
+
+    def lagged(seconds: float) -> None:
+        lags.append(seconds)
+        has_woken.set()
+
+    watching = asyncio.create_task(watch_loop(lagged, period_s=0.01))
+    await asyncio.sleep(0)
+    time.sleep(0.03)  # noqa: ASYNC251 - holding the loop up is what is tested
+    await has_woken.wait()
+    watching.cancel()
+    assert lags[0] >= 0.015
