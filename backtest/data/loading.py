@@ -1,7 +1,8 @@
 """Load history by a short text that says where it is: the one way in for every command.
 
-`package:NAME` (see `autohedge data`), `csv:PATH`, `parquet:PATH`, or a bare path, whose ending says
-what it is. A path of a folder means every such file in it.
+`package:NAME` (see `autohedge data`), `csv:PATH`, `parquet:PATH`, `tape:PATH`, `alpaca:FOLDER` (where
+`autohedge fetch` keeps what it fetched), or a bare path, whose ending says what it is. A folder of
+CSV or Parquet files means every one of them.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backtest.data.checks.gaps import Hours
-from backtest.data.checks.series import Origin, Period, checked
+from backtest.data.candles import Bars, resample
+from backtest.data.checks.series import Origin, Period, checked, series_remarks
 from backtest.data.packages.catalogue import Layout, known_set
 from backtest.data.packages.tables import bars_of_set
 from backtest.data.packages.wheels import CACHE
@@ -20,12 +21,15 @@ from backtest.data.reading.bars import SymbolBars, bars_by_symbol, symbol_of
 from backtest.data.reading.files import read_csv, read_parquet
 from backtest.data.reading.times import known_zone
 from backtest.data.remarks import DataWarning
+from backtest.data.ticks import Moment, package_moments, tape_moments, tape_origin
 from backtest.records import Series
 from domain.errors import ConfigError
 from domain.records import NS_PER_S, parse_ns
 
-_KINDS = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".zst": "tape"}
+_ENDINGS = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".zst": "tape"}
+_KINDS = frozenset({"package", "csv", "parquet", "tape", "alpaca"})
 _DAY_NS = 86_400 * NS_PER_S
+_MINUTE_S = 60
 _FEW = 5
 """Symbols that one line names."""
 _DATE = re.compile(r"\d{4}-\d\d-\d\d\Z")
@@ -33,9 +37,13 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d\Z")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How to read: `zone` of clocks without one, and where packages are cached."""
+    """How to read: `zone` of clocks without one, the bars' length, and where packages are cached.
+
+    Without `interval_s` bars stay as long as they are, and ticks become bars of a minute.
+    """
 
     zone: str | None = None
+    interval_s: int | None = None
     cache: Path = CACHE
 
 
@@ -56,19 +64,116 @@ def load(
     how = how or Reading()
     known_zone(how.zone)
     period = period_of(start, end)
+    source = _Source.of(spec)
+    if source.has_ticks:
+        found = _bars_of_ticks(source, symbols, period, how)
+    else:
+        found = _bars(source, symbols, period, how)
+    series, warnings, there = found
+    _none_missing(spec, (symbols, there), series, period)
+    if how.interval_s is not None:
+        series = [resample(each, how.interval_s) for each in series]
+    return series, _gathered(warnings)
+
+
+def stream(
+    spec: str,
+    symbols: Sequence[str] = (),
+    start: str | None = None,
+    end: str | None = None,
+    *,
+    how: Reading | None = None,
+) -> Iterator[Moment]:
+    """Yield ticks moment by moment, oldest first, in little memory; `load` says what else holds.
+
+    Raises `ConfigError` (`DATA_KIND`) for a source of bars, when the first moment is asked for.
+    """
+    return _moments(_Source.of(spec), symbols, period_of(start, end), how or Reading())
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A spec, read: what kind it is, and its name or path."""
+
+    kind: str
+    name: str
+
+    @classmethod
+    def of(cls, spec: str) -> _Source:
+        kind, colon, rest = spec.partition(":")
+        if colon and kind in _KINDS:
+            return cls(kind, rest)
+        path = Path(spec)
+        if path.is_dir():
+            return cls("folder", spec)
+        if path.suffix.lower() in _ENDINGS:
+            return cls(_ENDINGS[path.suffix.lower()], spec)
+        raise ConfigError(
+            f"{spec!r} says no kind of data.",
+            remedy=f"Begin it with one of {', '.join(f'{each}:' for each in sorted(_KINDS))} "
+            "(`autohedge data` lists the packages).",
+            code="DATA_UNKNOWN",
+        )
+
+    @property
+    def path(self) -> Path:
+        return Path(self.name)
+
+    @property
+    def has_ticks(self) -> bool:
+        if self.kind == "package":
+            return known_set(self.name).layout is Layout.TICKS
+        return self.kind == "tape"
+
+    def origin(self) -> Origin:
+        """Return where its ticks are from."""
+        if self.kind == "package":
+            chosen = known_set(self.name)
+            return Origin(source=chosen.source, licence=chosen.licence, hours=chosen.hours)
+        return tape_origin(self.path)
+
+
+Loaded = tuple[list[Series], list[DataWarning], list[str]]
+"""Series, what to know, and every symbol that was there."""
+
+
+def _bars(source: _Source, symbols: Sequence[str], period: Period, how: Reading) -> Loaded:
     series: list[Series] = []
     warnings: list[DataWarning] = []
-    seen: dict[str, str] = {}
-    for bars, origin in _sources(spec, how):
+    files: dict[str, str] = {}
+    for bars, origin in _tables(source, how):
         if symbols and bars.symbol not in symbols:
-            seen.setdefault(bars.symbol, "")
+            files.setdefault(bars.symbol, "")
             continue
-        _not_twice(bars, seen)
+        _not_twice(bars, files)
         found, remarks = checked(bars, origin, period)
         warnings += remarks
         series += [found] if found is not None else []
-    _none_missing(spec, (symbols, list(seen)), series, period)
-    return series, _gathered(warnings)
+    return series, warnings, list(files)
+
+
+def _bars_of_ticks(source: _Source, symbols: Sequence[str], period: Period, how: Reading) -> Loaded:
+    made = Bars(how.interval_s or _MINUTE_S, source.origin())
+    made.take(_moments(source, symbols, period, how))
+    series = made.series()
+    warnings = [remark for each in series for remark in series_remarks(each, made.hours(each))]
+    return series, warnings, [each.symbol for each in series]
+
+
+def _moments(
+    source: _Source, symbols: Sequence[str], period: Period, how: Reading
+) -> Iterator[Moment]:
+    match source.kind:
+        case "package":
+            yield from package_moments(source.name, how.cache, period)
+        case "tape":
+            yield from tape_moments(source.path, symbols, period)
+        case _:
+            raise ConfigError(
+                f"{source.name} holds bars, not ticks.",
+                remedy="Give a tape, or a set of ticks (`autohedge data`).",
+                code="DATA_KIND",
+            )
 
 
 def _gathered(warnings: Sequence[DataWarning]) -> list[DataWarning]:
@@ -120,45 +225,33 @@ def _instant(text: str) -> int:
         ) from None
 
 
-def _sources(spec: str, how: Reading) -> Iterator[tuple[SymbolBars, Origin]]:
-    kind, _, rest = spec.partition(":")
-    if kind == "package":
-        yield from _of_package(rest, how)
+def _tables(source: _Source, how: Reading) -> Iterator[tuple[SymbolBars, Origin]]:
+    if source.kind == "package":
+        chosen = known_set(source.name)
+        origin = Origin(source=chosen.source, licence=chosen.licence, hours=chosen.hours)
+        yield from ((bars, origin) for bars in bars_of_set(chosen, how.cache))
         return
-    path = Path(rest if kind in {"csv", "parquet"} and rest else spec)
-    told = kind if kind in {"csv", "parquet"} and rest else None
-    for file in _files(path, told):
-        read = read_csv if (told or _KINDS[file.suffix.lower()]) == "csv" else read_parquet
-        for bars in bars_by_symbol(read(file), how.zone, symbol_of(file.name)):
-            yield bars, Origin(source=file.name, licence="yours", hours=Hours.of(bars.symbol))
+    for file in _files(source):
+        is_csv = source.kind == "csv" or _ENDINGS.get(file.suffix.lower()) == "csv"
+        table = read_csv(file) if is_csv else read_parquet(file)
+        origin = Origin(source=file.name, licence="yours")
+        for bars in bars_by_symbol(table, how.zone, symbol_of(file.name)):
+            yield bars, origin
 
 
-def _of_package(name: str, how: Reading) -> Iterator[tuple[SymbolBars, Origin]]:
-    chosen = known_set(name)
-    if chosen.layout is Layout.TICKS:
-        raise ConfigError(f"{name} holds ticks, not bars.", code="DATA_KIND")
-    origin = Origin(source=chosen.source, licence=chosen.licence, hours=chosen.hours)
-    for bars in bars_of_set(chosen, how.cache):
-        yield bars, origin
-
-
-def _files(path: Path, told: str | None) -> list[Path]:
-    """Return a file, or the files of a folder; raises `ConfigError` for what is neither."""
-    if path.is_dir():
-        files = sorted(
-            file
-            for file in path.iterdir()
-            if _KINDS.get(file.suffix.lower()) in ({told} if told else {"csv", "parquet"})
+def _files(source: _Source) -> list[Path]:
+    """Return a file, or those of a folder that are of the kind; raises `ConfigError` for none."""
+    if not source.path.is_dir():
+        return [source.path]
+    wanted = {"csv", "parquet"} if source.kind == "folder" else {source.kind}
+    files = [each for each in source.path.iterdir() if _ENDINGS.get(each.suffix.lower()) in wanted]
+    if not files:
+        raise ConfigError(
+            f"{source.path} holds no {' and no '.join(sorted(wanted))} file.",
+            remedy="Give a file, or a folder with a file a symbol.",
+            code="DATA_UNKNOWN",
         )
-        if files:
-            return files
-    elif told is not None or _KINDS.get(path.suffix.lower()) in {"csv", "parquet"}:
-        return [path]
-    raise ConfigError(
-        f"{path} holds no CSV and no Parquet file.",
-        remedy="Give csv:PATH, parquet:PATH or package:NAME (`autohedge data` lists the packages).",
-        code="DATA_UNKNOWN",
-    )
+    return sorted(files)
 
 
 def _not_twice(bars: SymbolBars, seen: dict[str, str]) -> None:

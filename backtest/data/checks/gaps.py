@@ -63,10 +63,10 @@ def session_days() -> Ints:
 def session_hours() -> tuple[Ints, Ints]:
     """Return opens and closes of New York's sessions (ns)."""
     calendar = _calendar()
-    return (
-        np.asarray(calendar.opens.to_numpy().astype("datetime64[ns]").astype(np.int64)),
-        np.asarray(calendar.closes.to_numpy().astype("datetime64[ns]").astype(np.int64)),
+    opens, closes = (
+        pd.DatetimeIndex(each).as_unit("ns").asi8 for each in (calendar.opens, calendar.closes)
     )
+    return np.asarray(opens), np.asarray(closes)
 
 
 @cache

@@ -84,6 +84,19 @@ def checked(
     return make_series(bars, origin, interval_s), warnings
 
 
+def series_remarks(series: Series, hours: Hours) -> list[DataWarning]:
+    """Warn of gaps and jumps in a series that was made of ticks: its rows are bars, from 1."""
+    bars = SymbolBars(
+        symbol=series.symbol,
+        file="bars made of ticks",
+        rows=np.arange(1, len(series.ts_ns) + 1),
+        **{name: getattr(series, name) for name in _DTYPES},
+        has_range=True,
+        has_volume=True,
+    )
+    return [*gaps(bars, series.interval_s, hours), *jumps(bars)]
+
+
 def make_series(bars: SymbolBars, origin: Origin, interval_s: int) -> Series:
     """Make a series of rows that are known to be right."""
     columns = {

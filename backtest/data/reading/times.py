@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
+import pyarrow.compute as pc  # type: ignore[import-untyped] # likewise
 from numpy.typing import NDArray
 
 from backtest.records import Ints
@@ -16,12 +18,14 @@ from domain.market import AssetClass, asset_class_of
 
 NEW_YORK = "America/New_York"
 ISO = (
-    r"^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?))? ?"
-    r"(Z|z|UTC|[+-]\d\d:?\d\d)?$"
+    r"^(?P<day>\d{4}-\d\d-\d\d)(?:[T ](?P<clock>\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?))? ?"
+    r"(?P<zone>Z|z|UTC|[+-]\d\d:?\d\d)?$"
 )
 _EPOCHS = {10: 1_000_000_000, 13: 1_000_000, 16: 1_000, 19: 1}
 """Nanoseconds in the unit of an epoch of so many digits (2001 to 2286)."""
 _HOUR_S = 3_600
+_YEARS = (1_677, 2_262)
+"""What 64 bits of nanoseconds reach to."""
 
 Texts = NDArray[np.str_]
 Where = Callable[[int], str]
@@ -47,14 +51,14 @@ def read_times(texts: Texts, zone: str | None, where: Where) -> Times:
     lengths = set(np.unique(np.char.str_len(texts)).tolist())
     if len(texts) and np.char.isdigit(texts).all() and lengths <= {8, *_EPOCHS}:
         return _numbers(texts, lengths, where)
-    parts = pd.Series(texts, dtype=object).str.extract(ISO)
-    day, clock, offset = (parts[column] for column in range(3))
-    _all_read(texts, day.notna().to_numpy(), where)
-    has_clock = clock.notna().to_numpy()
-    if not has_clock.any() and offset.isna().all():
-        return Times(ts_ns=_utc(day.to_numpy(), texts, where), are_dates=True)
-    local = _utc((day + "T" + clock.fillna("00:00")).to_numpy(), texts, where)
-    has_zone = offset.notna().to_numpy()
+    parts = pc.extract_regex(pa.array(texts, pa.string()), pattern=ISO)
+    _all_read(texts, parts.is_valid().to_numpy(zero_copy_only=False), where)
+    day, clock, offset = (_part(parts, n) for n in range(3))
+    has_clock, has_zone = clock != "", offset != ""
+    if not has_clock.any() and not has_zone.any():
+        return Times(ts_ns=_instants(day, texts, where), are_dates=True)
+    clock = np.where(has_clock, clock, "00:00")
+    local = _instants(np.char.add(np.char.add(day, "T"), clock), texts, where)
     if has_zone.any():
         return Times(ts_ns=local - _offsets(offset, has_zone, zone, where), are_dates=False)
     if zone is None:
@@ -109,39 +113,44 @@ def _numbers(texts: Texts, lengths: set[int], where: Where) -> Times:
     return Times(ts_ns=_asi8(days), are_dates=True)
 
 
-def _utc(values: NDArray[np.object_], texts: Texts, where: Where) -> Ints:
-    read = pd.to_datetime(
-        pd.Series(values, dtype=object), format="ISO8601", errors="coerce", utc=True
-    )
-    _all_read(texts, read.notna().to_numpy(), where)
-    return _asi8(read)
+def _part(parts: pa.StructArray, n: int) -> Texts:
+    return np.asarray(parts.field(n).to_numpy(zero_copy_only=False).astype(np.str_))
+
+
+def _instants(iso: Texts, texts: Texts, where: Where) -> Ints:
+    """Return ISO texts without a zone as nanoseconds; raises `ConfigError` for a 13th month."""
+    try:
+        years = iso.astype("datetime64[Y]").astype(np.int64) + 1970
+        _all_read(texts, (years > _YEARS[0]) & (years < _YEARS[1]), where)
+        return np.asarray(iso.astype("datetime64[ns]").astype(np.int64))
+    except ValueError:
+        read = pd.to_datetime(pd.Series(iso, dtype=object), format="ISO8601", errors="coerce")
+        _all_read(texts, read.notna().to_numpy(), where)
+        raise
 
 
 def _asi8(read: pd.Series[pd.Timestamp]) -> Ints:
-    index = pd.DatetimeIndex(read)
-    return np.asarray((index.tz_localize(None) if index.tz else index).as_unit("ns").asi8)
+    return np.asarray(pd.DatetimeIndex(read).as_unit("ns").asi8)
 
 
-def _offsets(
-    offset: pd.Series[str], has_zone: NDArray[np.bool_], zone: str | None, where: Where
-) -> Ints:
+def _offsets(offset: Texts, has_zone: NDArray[np.bool_], zone: str | None, where: Where) -> Ints:
     """Return each row's distance from UTC (ns); raises `ConfigError` where zones are mixed."""
     if not has_zone.all():
         bare, dated = int(np.argmin(has_zone)), int(np.argmax(has_zone))
         raise _mixed(f"{where(dated)} has a zone and {where(bare)} has none")
     if zone is not None:
         raise ConfigError(
-            f"The times have a zone of their own ({where(0)}: {offset.iloc[0]}).",
+            f"The times have a zone of their own ({where(0)}: {offset[0]}).",
             remedy="Leave --zone out.",
             code="ZONE_GIVEN_TWICE",
         )
-    spelled = offset.to_numpy()
-    seconds = {text: _seconds(text) for text in pd.unique(offset)}
-    found = sorted(set(seconds.values()))
+    spelled, at = np.unique(offset, return_inverse=True)
+    seconds = np.array([_seconds(text) for text in spelled.tolist()], dtype=np.int64)
+    found = np.unique(seconds)
     if len(found) > 2 or found[-1] - found[0] not in (0, _HOUR_S):  # noqa: PLR2004 - summer, winter
-        odd = int(np.argmax(spelled != spelled[0]))
-        raise _mixed(f"{where(0)} says {spelled[0]} and {where(odd)} says {spelled[odd]}")
-    return np.asarray(offset.map(seconds).to_numpy(dtype=np.int64) * 1_000_000_000)
+        odd = int(np.argmax(offset != offset[0]))
+        raise _mixed(f"{where(0)} says {offset[0]} and {where(odd)} says {offset[odd]}")
+    return np.asarray(seconds[at] * 1_000_000_000)
 
 
 def _seconds(offset: str) -> int:
