@@ -58,4 +58,9 @@ class Plan:
     @property
     def mark_path(self) -> Path:
         """Return where a halt waits that was ordered while the bot did not answer."""
-        return self.beside_journal(".halt")
+        return mark_beside(self.journal.url)
+
+
+def mark_beside(database_url: str) -> Path:
+    """Return where a halt waits for the bot of a journal; nothing else of the bot need be known."""
+    return address_of(database_url).beside(".halt")

@@ -66,8 +66,11 @@ async def child(settings):
         await process.wait()
 
 
-async def halt(settings, *arguments):
-    """Run `autohedge halt --json` with the bot's settings; return its exit code and answer."""
+async def halt(settings, *arguments, may_fail=False):
+    """Run `autohedge halt --json` with the bot's settings; return its exit code and answer.
+
+    With `may_fail`, what it says on its way out instead.
+    """
     kept = {k: v for k, v in os.environ.items() if k not in known_variables()}
     given = {name: str(value) for name, value in settings.items()}
     process = await asyncio.create_subprocess_exec(
@@ -80,6 +83,8 @@ async def halt(settings, *arguments):
     )
     async with asyncio.timeout(STARTING_S):
         out, err = await process.communicate()
+    if may_fail:
+        return process.returncode, err.decode()
     assert out, err.decode()
     return process.returncode, json.loads(out)
 
@@ -210,6 +215,25 @@ async def test_protection_stays_unless_it_is_named(open_house, until, settings_o
             assert code == 0, answer
             assert house.resting_stop(PAIR) is None
             assert [each["leg"] for each in answer["orders"]] == ["stop"]
+
+
+async def test_a_halt_without_keys_still_binds_the_bot_that_wakes(open_house, until, settings_of):
+    """A shell without the bot's keys can cancel nothing; it left the halted bot to trade on."""
+    async with open_house() as house:
+        settings = settings_of(house)
+        async with child(settings) as bot:
+            os.kill(bot.pid, signal.SIGSTOP)
+            keyless = settings | {"APCA_API_KEY_ID": "", "APCA_API_SECRET_KEY": ""}
+            code, said = await halt(keyless, may_fail=True)
+            assert code == 2
+            assert "APCA_API_KEY_ID" in said
+            assert "binds the bot when it wakes" in said
+            os.kill(bot.pid, signal.SIGCONT)
+
+            async def is_halted():
+                return (await status(settings))["trading"] == "halted"
+
+            await until(is_halted, 60, what="the bot knows that it is halted")
 
 
 async def test_a_venue_that_is_away_is_three_and_the_halt_still_stands(open_house, settings_of):

@@ -17,14 +17,14 @@ from rich.console import Console
 
 from api.assembly.beside.halting import Halted, halt_from_here
 from api.assembly.mapping import plan_of
-from api.assembly.plan import Plan
+from api.assembly.plan import Plan, mark_beside
 from api.cli.running.serving import door_of
 from api.logs.lines import configure
 from api.settings import Config
 from domain.errors import ConfigError, JournalError
 from domain.records import Record, format_ns
 from engine.control import PositionView, Status, Sweep, SweptOrder
-from engine.killswitch.mark import HaltOrder, new_id
+from engine.killswitch.mark import HaltMark, HaltOrder, new_id
 from journal.reads.reader import Reader
 
 _PROBE_S = 2.0
@@ -188,7 +188,11 @@ def _of_http(said: tuple[Status, _Swept], began: float) -> Answer:
 async def _from_here(
     config: Config, options: HaltOptions, order: HaltOrder, *, began: float, why: str
 ) -> Answer:
-    done: Halted = await halt_from_here(_plan(config, options), order)
+    try:
+        plan = _plan(config, options)
+    except ConfigError as error:
+        raise _marked(config, order, error, why) from error
+    done: Halted = await halt_from_here(plan, order)
     return Answer(
         via="this process",
         took_s=time.monotonic() - began,
@@ -199,6 +203,20 @@ async def _from_here(
         notes=(f"{why}: acted from here.",),
         fault=done.fault,
         journal_fault=done.journal_fault,
+    )
+
+
+def _marked(config: Config, order: HaltOrder, error: ConfigError, why: str) -> ConfigError:
+    """Leave the mark all the same, and say what is missing for the rest: a bot that wakes halts."""
+    try:
+        HaltMark(mark_beside(config.settings.database_url)).set(order)
+    except JournalError as unmarked:
+        return ConfigError(f"{why}. {error} {unmarked}", remedy=error.remedy, code=error.code)
+    left = "The halt is left beside the journal and binds the bot when it wakes or starts"
+    return ConfigError(
+        f"{why}. {left}, but no order was cancelled: {error}",
+        remedy=error.remedy,
+        code=error.code,
     )
 
 
