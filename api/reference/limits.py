@@ -1,20 +1,15 @@
-"""Write the reference of limits from the tables that the code itself runs on.
-
-`python -m api.reference > docs/limits.md`; a test holds the page equal to them.
-"""
+"""Write the reference of limits."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Sequence
-
+from api.reference.markdown import MADE, table
 from domain.limits import BINDS, LIMITS_TABLE, LOWERS_TO, Code, LimitSpec, Trip
 from domain.orders import Purpose
 from engine.watching.tripwires import ADVICE, PASSING
 
-_INTRO = """# Limits
+_INTRO = f"""# Limits
 
-Made by `python -m api.reference > docs/limits.md` from the tables the code runs on; do not edit.
+{MADE}
 
 No model can move a limit. Every order is held against them on fresh facts in the step that reserves
 it, with working orders counted as filled; what is missing or makes no sense denies. An order is
@@ -43,13 +38,13 @@ def limits_page() -> str:
     """Return the whole page as Markdown."""
     parts = [
         _INTRO,
-        _table(
+        table(
             ("Setting", "Default", "Unit", "May hold", "Code", "What"), map(_limit, LIMITS_TABLE)
         ),
         _CODES,
-        _table(("Code", *Purpose, "passing"), map(_code, Code)),
+        table(("Code", *Purpose, "passing"), map(_code, Code)),
         _TRIPS,
-        _table(("Code", "Lowers to", "Settings", "What to do first"), map(_trip, Trip)),
+        table(("Code", "Lowers to", "Settings", "What to do first"), map(_trip, Trip)),
     ]
     return "\n".join(parts)
 
@@ -72,12 +67,3 @@ def _code(code: Code) -> tuple[str, ...]:
 def _trip(trip: Trip) -> tuple[str, ...]:
     rows = ", ".join(f"`{row.setting}`" for row in LIMITS_TABLE if row.trip is trip)
     return f"`{trip}`", LOWERS_TO[trip].value, rows, f"{ADVICE[trip]}."
-
-
-def _table(heads: Sequence[str], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(limits_page())
