@@ -11,8 +11,11 @@ import random
 import numpy as np
 
 from backtest.policy import PolicyView
-from backtest.records import FillRow, Floats, Ints, RunResult
+from backtest.records import FillRow, Floats, RunResult
 from domain.records import Record
+
+NO_LOT = 1e-9
+"""What rounding leaves of a position that was sold: below any lot."""
 
 
 class Habits(Record, frozen=True):
@@ -55,8 +58,7 @@ def habits_of(result: RunResult) -> Habits:
     shares: list[float] = []
     for symbol in result.spec.symbols:
         fills = [fill for fill in result.fills if fill.symbol == symbol]
-        quantities = _held(fills, result.ts_ns)
-        is_held = np.abs(quantities) > 0
+        is_held = np.abs(held_at(result, symbol)) > 0
         changed = np.diff(is_held.astype(np.int64), prepend=0)
         held += int(is_held.sum())
         entries += int(np.sum(changed > 0))
@@ -73,14 +75,13 @@ def _rate(count: int, steps: int) -> float:
     return min(1.0, count / steps) if steps else 0.0
 
 
-def _held(fills: list[FillRow], ts_ns: Ints) -> Floats:
-    """Return the signed quantity at each step."""
-    if not fills:
-        return np.zeros(len(ts_ns))
-    times = np.array([fill.ts_ns for fill in fills])
+def held_at(result: RunResult, symbol: str) -> Floats:
+    """Return the signed quantity that a run held at each step."""
+    fills = [fill for fill in result.fills if fill.symbol == symbol]
+    times = np.array([fill.ts_ns for fill in fills], dtype=np.int64)
     totals = np.concatenate(([0.0], np.cumsum([fill.quantity for fill in fills])))
-    quantities = totals[np.searchsorted(times, ts_ns, side="right")]
-    return np.where(np.abs(quantities) < 1e-9, 0.0, quantities)  # noqa: PLR2004 - below any lot
+    quantities = totals[np.searchsorted(times, result.ts_ns, side="right")]
+    return np.where(np.abs(quantities) < NO_LOT, 0.0, quantities)
 
 
 def _shares(fills: list[FillRow], result: RunResult) -> list[float]:
