@@ -19,6 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from backtest.data.remarks import DataWarning, named
 from backtest.report import writing
 from backtest.report.plots import figures
 from backtest.report.records import Month, ReportInput, Sheet
@@ -89,9 +90,14 @@ def _environment() -> Environment:
         "number": writing.number,
         "usd": writing.usd,
         "cells": writing.cells,
+        "rows": _rows,
         "tint": tint,
     }
     return environment
+
+
+def _rows(warning: DataWarning) -> str:
+    return named(warning.rows, warning.n_rows)
 
 
 def _embedded(value: dict[str, Any]) -> Markup:

@@ -9,19 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from backtest.data import DataWarning
 from backtest.evidence.records import ControlResult, Evidence, HeadlineRow, Registered
 from backtest.records import Ended, RunResult
 from domain.records import Record
 
 SHEET_SCHEMA = 1
-
-
-class Warned(Record, frozen=True):
-    """Something about the data that a reader must know; `rows` names some of where."""
-
-    code: str
-    message: str
-    rows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +27,7 @@ class ReportInput:
 
     result: RunResult
     evidence: Evidence | None = None
-    warnings: tuple[Warned, ...] = ()
+    warnings: tuple[DataWarning, ...] = ()
     version: str = ""
     commit: str = ""
     made_at: str = ""
@@ -130,7 +123,7 @@ class Sheet(Record, frozen=True):
     denials: tuple[Count, ...]
     outcomes: tuple[Count, ...]
     controls: tuple[ControlResult, ...]
-    warnings: tuple[Warned, ...]
+    warnings: tuple[DataWarning, ...]
     registered: Registered | None
     configuration: tuple[tuple[str, str], ...]
     digests: tuple[tuple[str, str], ...]

@@ -30,9 +30,7 @@ def summary(given: ReportInput, console: Console) -> None:
         told = ", ".join(f"{row.name} {row.value:,.0f}" for row in sheet.denials)
         console.print(f"denied: {_plain(told)}", markup=False)
     for warned in sheet.warnings[:MAX_WARNINGS]:
-        console.print(
-            f"data: {warned.code}: {_plain(warned.message)}", style="yellow", markup=False
-        )
+        console.print(f"data: {warned.code}: {_plain(warned.line)}", style="yellow", markup=False)
     if len(sheet.warnings) > MAX_WARNINGS:
         more = len(sheet.warnings) - MAX_WARNINGS
         console.print(f"data: {more} more warnings are in the report.", style="yellow")

@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from backtest.data.remarks import DataWarning, RowRef
 from backtest.evidence.records import (
     Band,
     ControlResult,
@@ -26,7 +27,7 @@ from backtest.records import (
     RunResult,
     RunSpec,
 )
-from backtest.report import ReportInput, Warned
+from backtest.report import ReportInput
 from backtest.statistics.figures import Figures
 
 DAY_NS = 86_400 * 1_000_000_000
@@ -232,10 +233,16 @@ def given() -> ReportInput:
         result=result_of(),
         evidence=evidence_of(),
         warnings=(
-            Warned(
+            DataWarning(
                 code="GAP",
+                symbol="<b>BBB</b>",
                 message="3 sessions are missing for <b>BBB</b>.",
-                rows=("row 17, 2020-01-28", "row 90"),
+                rows=(
+                    RowRef(
+                        file="<b>.csv", row=17, symbol="<b>BBB</b>", time="2020-01-28", value="-3"
+                    ),
+                ),
+                n_rows=3,
             ),
         ),
         version="0.1.0",

@@ -107,6 +107,7 @@ def test_the_page_says_what_nobody_may_overlook(make_result, given):
         "FAILED",
         "not judged",
         "GAP",
+        "<b>.csv row 17, 2020-01-28: -3; and 2 more",
         "NOTIONAL_EXCEEDS_MAX",
         "0123abc",
         "d" * 64,
