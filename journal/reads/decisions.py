@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from journal.chain import Content
 from journal.projections.views import GateBody
 from journal.reads.orders import FillRow, OrderEventRow, OrderReads
 from journal.reads.queries import Page, Queries, record
+from journal.reads.report import Span
 from journal.reads.states import ApprovalRow, StateReads
 
 _DECISIONS = schema.decisions
@@ -74,6 +76,14 @@ class Story(Record, frozen=True):
     gates: tuple[Gate, ...]
     orders: tuple[OrderStory, ...]
     approval: ApprovalRow | None
+
+
+class Recalled(Record, frozen=True):
+    """A decision with what it saw and asked; `window` is none where retention has removed it."""
+
+    decision: Decision
+    window: dict[str, Any] | None
+    prompts: dict[str, str]
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -154,6 +164,25 @@ class DecisionReads:
             approval=await self._states.approval(decision_id),
         )
 
+    async def count(self, span: Span) -> int:
+        """Return how many decisions a span holds."""
+        query = _within(sa.select(sa.func.count()).select_from(_DECISIONS), span)
+        found: int = await self._queries.scalar(query)
+        return found
+
+    async def recall(self, span: Span) -> AsyncIterator[Recalled]:
+        """Yield the decisions of a span, oldest first, each as it was journaled last."""
+        query = sa.select(_DECISIONS.c.seq, _DECISIONS.c.last_seq, _ENTRIES.c.body)
+        query = query.join(_ENTRIES, _ENTRIES.c.seq == _DECISIONS.c.last_seq)
+        async for rows in self._queries.chunks(_within(query, span), _DECISIONS.c.seq, size=100):
+            for row in rows:
+                content = await self._queries.content(row.last_seq)
+                yield Recalled(
+                    decision=msgspec.json.decode(row.body, type=_WithDecision).decision,
+                    window=_window(content),
+                    prompts={} if content is None else content.prompts,
+                )
+
     async def gates(self, decision_id: str) -> list[Gate]:
         """Return the gateway's verdicts on the orders of a decision or origin, oldest first."""
         query = (
@@ -191,6 +220,13 @@ class DecisionReads:
             return None
         decision = msgspec.json.decode(row.body, type=_WithDecision).decision
         return _Kept(row.seq, row.last_seq, decision)
+
+
+def _within(query: sa.Select[Any], span: Span) -> sa.Select[Any]:
+    query = query.where(_DECISIONS.c.ts >= span.since_ns)
+    if span.until_ns is not None:
+        query = query.where(_DECISIONS.c.ts < span.until_ns)
+    return query if span.symbol is None else query.where(_DECISIONS.c.symbol == span.symbol)
 
 
 def _window(content: Content | None) -> dict[str, Any] | None:

@@ -460,3 +460,32 @@ async def test_a_journal_that_does_not_exist_is_one_line(tmp_path):
             await reader.last_seq()
     assert "\n" not in caught.value.line
     assert not path.exists()
+
+
+async def test_a_span_of_decisions_is_recalled_oldest_first_with_what_each_saw(
+    journal, make, clock
+):
+    """What asks the journal's questions again gets them whole: window, prompts and answers."""
+    for n in range(1, 6):
+        made = make.decision(n, symbol="AAPL" if n % 2 else "BTC/USD")
+        await journal.append(make.decided(made))
+        await clock.advance(1.0)
+    reads = journal.reader.decisions
+    everything = [each async for each in reads.recall(Span())]
+    assert [each.decision.id for each in everything] == ["d1", "d2", "d3", "d4", "d5"]
+    assert everything[1].window == make.window(2, "BTC/USD")
+    assert everything[1].prompts == {"digest-of-director": "What now, BTC/USD?"}
+    rows = (await reads.page()).items
+    since, until = rows[3].ts, rows[0].ts
+    span = Span(since_ns=since, until_ns=until, symbol="BTC/USD")
+    assert [each.decision.id async for each in reads.recall(span)] == ["d2", "d4"]
+    assert (await reads.count(Span()), await reads.count(span)) == (5, 2)
+
+
+async def test_a_decision_that_was_concluded_later_is_recalled_once_as_it_ended(journal, make):
+    """An approval's end is a second entry of the same decision."""
+    await journal.append(make.decided(make.decision(1, outcome=Outcome.AWAITING_APPROVAL)))
+    await journal.append(make.decided(make.decision(1, outcome=Outcome.ORDERED)))
+    [only] = [each async for each in journal.reader.decisions.recall(Span())]
+    assert only.decision.outcome is Outcome.ORDERED
+    assert await journal.reader.decisions.count(Span()) == 1
