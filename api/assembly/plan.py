@@ -9,19 +9,24 @@ from broker.alpaca import AlpacaBrokerConfig
 from engine.building.plan import EnginePlan
 from engine.deciding.budget import BudgetConfig
 from feeds.alpaca.config import AlpacaFeedConfig
+from graph.analysts.model.conversation import BUILT_IN, Told
 from graph.analysts.model.endpoint import EndpointConfig
 from journal.database import JournalConfig, address_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnalystPlan:
-    """Who answers: `rules`, `llm` or `local`. `endpoint` is for `llm`, `cache` for `local`."""
+    """Who answers: `rules`, `llm` or `local`. `endpoint` is for `llm`, `cache` for `local`.
+
+    `told` replaces the built-in prompts of `llm`, by role.
+    """
 
     kind: str
     why: str
     endpoint: EndpointConfig | None = None
     cache: Path = Path(".cache")
     budget: BudgetConfig = field(default_factory=BudgetConfig)
+    told: Told = field(default_factory=lambda: BUILT_IN)
 
 
 @dataclass(frozen=True, kw_only=True)

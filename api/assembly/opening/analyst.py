@@ -46,7 +46,7 @@ async def open_analyst(plan: AnalystPlan, budget: Budget, stack: AsyncExitStack)
             return local
         case "llm" if plan.endpoint is not None:
             await asyncio.to_thread(endpoint.load)
-            llm = Llm(plan.endpoint, budget)
+            llm = Llm(plan.endpoint, budget, told=plan.told)
             stack.push_async_callback(llm.aclose)
             return llm
         case _:

@@ -30,19 +30,65 @@ def report(
 
 @app.command(
     rich_help_panel=Group.JOURNAL,
-    short_help="Run a window again; --decision ID: compared to the byte",
+    short_help="Run a window again, or --since: all, and count flips",
 )
 def replay(
     window: Annotated[Path | None, typer.Argument(help="A window file.")] = None,
     decision: Annotated[str | None, typer.Option(help="A journaled decision's id.")] = None,
     analyst: Annotated[str, typer.Option(help="rules, recorded, llm or local.")] = "",
+    since: Annotated[
+        datetime | None, typer.Option(help="Ask all of the journal again from then on, UTC.")
+    ] = None,
+    until: Annotated[datetime | None, typer.Option(help="Likewise, before this moment.")] = None,
+    symbol: Annotated[str | None, typer.Option(help="Likewise, of this symbol alone.")] = None,
+    model: Annotated[str | None, typer.Option(help="Ask this model in place of LLM_MODEL.")] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(help="Folder of director.md, quant.md, risk.md, execution.md.")
+    ] = None,
+    samples: Annotated[int, typer.Option(min=1, max=100, help="Answers to each question.")] = 1,
+    threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Exit with 1 over this flip rate, 0 to 1.")
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option(min=0, help="Spend at most so many dollars.")
+    ] = None,
+    database: Annotated[
+        str | None, typer.Option(help="The journal's address (default: DATABASE_URL).")
+    ] = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the decision as JSON.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask a model without asking you.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Run a window through the graph again; with --decision compare to the byte."""
-    from api.cli.journal.replay import run_replay
+    """Run a window, a decision (compared to the byte), or a span of the journal again.
 
-    run_replay(window=window, decision=decision, analyst=analyst, as_json=as_json)
+    A span (--since, --until, --symbol) is asked through the graph, never the broker, and prints the
+    decisions that change; the analyst is the record unless --analyst, --model or --prompts say so.
+    """
+    if since is None and until is None and symbol is None:
+        from api.cli.journal.replay import run_replay
+
+        run_replay(window=window, decision=decision, analyst=analyst, as_json=as_json)
+        return
+    if window is not None or decision is not None:
+        raise typer.BadParameter("a span and one window are two questions: give one of them")
+    from api.cli.study.flips import FlipsCommand, run_flips
+
+    asked = FlipsCommand(
+        since=since,
+        until=until,
+        symbol=symbol,
+        analyst=analyst,
+        model=model,
+        prompts=prompts,
+        samples=samples,
+        threshold=threshold,
+        budget=budget,
+        database=database,
+        yes=yes,
+        as_json=as_json,
+    )
+    if not run_flips(asked):
+        raise typer.Exit(Exit.FINDING)
 
 
 @app.command(

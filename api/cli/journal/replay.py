@@ -33,8 +33,8 @@ def run_replay(*, window: Path | None, decision: str | None, analyst: str, as_js
     """Replay a file or a journaled decision; exits with 1 when the bytes differ."""
     if (window is None) == (decision is None):
         raise ConfigError(
-            "Replay needs a window file or --decision, one of them.",
-            remedy="autohedge replay window.json, or autohedge replay --decision ID.",
+            "Replay needs a window file, --decision or --since, one of them.",
+            remedy="autohedge replay window.json, --decision ID, or --since 2026-01-31.",
         )
     out = Console(highlight=False, soft_wrap=True)
     if window is not None:

@@ -1,0 +1,1 @@
+"""Ask the journaled questions again, and count which decisions change."""
