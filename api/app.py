@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from starlette.routing import BaseRoute
 
 from api import problems
-from api.routes import approvals, reconciling, records, standing, watching
+from api.routes import approvals, history, reconciling, records, replaying, standing, watching
 from api.routes import controls as control_routes
 from api.schemas import Responses, components, problem
 from api.security import (
@@ -44,7 +44,16 @@ RFC 3339 in UTC.
 _MAX_HEAD = 16 * 1024
 """What a request's line and headers may have, in bytes."""
 
-_ROUTES = (control_routes, reconciling, approvals, standing, records, watching)
+_ROUTES = (
+    control_routes,
+    reconciling,
+    approvals,
+    standing,
+    records,
+    history,
+    replaying,
+    watching,
+)
 
 _SCHEME = "token"
 _BEARER = {
@@ -98,6 +107,7 @@ def create_app(
     )
     app.state.controls = controls
     app.state.stream = stream
+    app.state.turn = asyncio.Lock()
     app.state.registry = registry
     for each in _ROUTES:
         app.include_router(each.router)

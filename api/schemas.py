@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.problems import MEDIA_TYPE, Problem, TooMuch
+from domain.decisions import Decision
 from domain.market import Instrument
 from domain.orders import Order
 from domain.records import Record, format_ns
@@ -28,11 +29,14 @@ from engine.control import (
     Sweep,
     TicketView,
 )
+from engine.figures import BarsView, LimitUse, Vitals
 from engine.orders.looks import Reconciliation
 from journal.reads.decisions import DecisionRow, Story
-from journal.reads.orders import OrderRow
+from journal.reads.funnel import Reached
+from journal.reads.orders import FillRow, OrderRow
 from journal.reads.queries import Page
 from journal.reads.report import Report
+from journal.reads.states import EquityRow, OperatorActionRow
 
 B = TypeVar("B", bound=BaseModel)
 T = TypeVar("T")
@@ -120,6 +124,30 @@ class ReportView(Report, frozen=True):
     net_usd: str
 
 
+class Funnel(Reached, frozen=True):
+    """How far runs came since a time; `due` and `started` only from the process's start on.
+
+    `due` counts reasons to run: a symbol that is due twice before its run is run once.
+    """
+
+    since_ns: int
+    due: int | None
+    started: int | None
+
+
+class Replayed(Record, frozen=True):
+    """A decision run again on its own window: the same to the byte, or what differs, line by line.
+
+    Nothing of a replay can order.
+    """
+
+    decision_id: str
+    analyst: str
+    is_same: bool
+    differences: tuple[str, ...]
+    decision: Decision
+
+
 ANSWERS: tuple[Any, ...] = (
     Status,
     Health,
@@ -132,6 +160,14 @@ ANSWERS: tuple[Any, ...] = (
     Page[OrderRow],
     Page[DecisionRow],
     Page[ApprovalView],
+    Page[LimitUse],
+    Page[EquityRow],
+    Page[FillRow],
+    Page[OperatorActionRow],
+    BarsView,
+    Vitals,
+    Funnel,
+    Replayed,
     ApprovalResult,
     Story,
     WindowFile,

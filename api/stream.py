@@ -35,6 +35,8 @@ HOT_FOR_S = 2.0
 READ_GAP_S = 0.05
 PAGE = 500
 
+_PRICES = frozenset({EventKind.QUOTE_UPDATED, EventKind.BAR_CLOSED})
+
 _KEEP_ALIVE = b": keep-alive\n\n"
 _OPENING = b"retry: 2000\n\n"
 
@@ -92,12 +94,15 @@ class Stream:
                 if event is not None and (self._is_blind or event.kind not in JOURNALED):
                     self._out.publish(event.kind, event.data)
 
-    async def watch(self, last_id: int | None, *, client: str = "") -> Response:
+    async def watch(
+        self, last_id: int | None, *, client: str = "", quotes: frozenset[str] | None = None
+    ) -> Response:
         """Return the response that streams to one more watcher.
 
         `last_id` is the number of the last entry the watcher knows, none for one who is new;
-        `client` is the address it watches from. Raises `TooMuch`, and `JournalError` when the
-        journal cannot say where it ends.
+        `client` is the address it watches from. `quotes` are the symbols whose quotes and bars are
+        told, none for all: a page that shows one of fifty takes, and costs, a fiftieth. Raises
+        `TooMuch`, and `JournalError` when the journal cannot say where it ends.
         """
         limit, each = self._config.max_watchers, self._config.max_watchers_per_client
         if self.watchers >= limit or self._by_client[client] >= each:
@@ -112,7 +117,7 @@ class Stream:
             start = await self._position()
             held = stack.pop_all()
         return StreamResponse(
-            self._events(live, last_id, start),
+            self._events(live, last_id, start, quotes),
             closed=self._closed,
             held=held,
             deadline_s=self._config.send_deadline_s,
@@ -157,7 +162,11 @@ class Stream:
             self._hot_until = time.monotonic() + HOT_FOR_S
 
     async def _events(
-        self, live: Subscription, last_id: int | None, start: int
+        self,
+        live: Subscription,
+        last_id: int | None,
+        start: int,
+        quotes: frozenset[str] | None,
     ) -> AsyncIterator[bytes]:
         yield _OPENING
         if last_id is not None:
@@ -165,7 +174,10 @@ class Stream:
                 yield frame(event)
         while True:
             event_or_none = await _next(live, self._config.heartbeat_s)
-            yield _KEEP_ALIVE if event_or_none is None else frame(event_or_none)
+            if event_or_none is None:
+                yield _KEEP_ALIVE
+            elif _is_wanted(event_or_none, quotes):
+                yield frame(event_or_none)
 
     async def _replay(self, last_id: int, until: int) -> AsyncIterator[BusEvent]:
         """Yield what was journaled after `last_id`, up to where the live stream begins."""
@@ -252,6 +264,11 @@ def frame(event: BusEvent) -> bytes:
     """Write an event as the HTML standard's `text/event-stream` has it; JSON holds no newline."""
     number = b"" if event.seq is None else b"id: %d\n" % event.seq
     return b"%bevent: %b\ndata: %b\n\n" % (number, event.kind.encode(), encode(event.data))
+
+
+def _is_wanted(event: BusEvent, quotes: frozenset[str] | None) -> bool:
+    """Tell whether a watcher of these symbols' quotes wants to hear of an event."""
+    return quotes is None or event.kind not in _PRICES or event.data["symbol"] in quotes
 
 
 async def _left(receive: Receive) -> None:

@@ -11,7 +11,7 @@ from alpaca.common.enums import BaseURL
 
 from broker import decode
 from broker.errors import Ask, is_duplicate
-from broker.rest import Question, RestConfig, RestLine
+from broker.rest import LineUse, Question, RestConfig, RestLine
 from broker.updates import UpdatesConfig, UpdatesLine
 from domain.account import Account, Activity, Position
 from domain.errors import BrokerError, BrokerRefused, ConfigError, OrderRejected, OutcomeUnknown
@@ -91,6 +91,11 @@ class AlpacaBroker:
     def __init__(self, config: AlpacaBrokerConfig, clock: Clock) -> None:
         self._rest = RestLine(config.rest)
         self._updates = UpdatesLine(config.updates, clock)
+
+    @property
+    def use(self) -> LineUse:
+        """Return how much of the request rate is used, and how long the last answers took."""
+        return self._rest.use
 
     async def submit(self, order: AuthorizedOrder) -> OrderReport:
         """Send once; raises `NotSent`, `RateLimited`, `OrderRejected` or `OutcomeUnknown`.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,6 +21,9 @@ from requests.adapters import HTTPAdapter
 from broker.budget import RequestBudget
 from broker.errors import CLOSED_REMEDY, ROOM_REMEDY, Ask, of_answer, of_failure
 from domain.errors import BrokerError, BrokerRefused, NotSent, OutcomeUnknown, RateLimited
+from domain.records import Record
+
+_ANSWERS_KEPT = 256
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _UNREADABLE = (
@@ -61,6 +66,14 @@ class Question:
     is_urgent: bool = False
 
 
+class LineUse(Record, frozen=True):
+    """The requests of the last minute, of how many, and the last answers' seconds."""
+
+    requests: int
+    requests_per_minute: int
+    answered_s: tuple[float, ...]
+
+
 class RestLine:
     """Run requests on a few threads, one client each, under a deadline and a request budget.
 
@@ -73,10 +86,20 @@ class RestLine:
     def __init__(self, config: RestConfig) -> None:
         self._config = config
         self._budget = RequestBudget(per_minute=config.requests_per_minute)
+        self._answered_s: deque[float] = deque(maxlen=_ANSWERS_KEPT)
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
         self._workers = self._pool(config.workers, "broker")
         self._urgent_workers = self._pool(config.urgent_workers, "broker-urgent")
+
+    @property
+    def use(self) -> LineUse:
+        """Return how much of the request rate is used, and how long the last answers took."""
+        return LineUse(
+            requests=self._budget.used,
+            requests_per_minute=self._config.requests_per_minute,
+            answered_s=tuple(self._answered_s),
+        )
 
     async def ask(self, question: Question) -> Any:
         """Return the answer's JSON, none when it is empty; raises `BrokerError`."""
@@ -85,8 +108,10 @@ class RestLine:
             async with asyncio.timeout(self._config.deadline_s):
                 await self._budget.admit(is_urgent=question.is_urgent)
                 pool = self._urgent_workers if question.is_urgent else self._workers
-                running = self._start(pool, question)
-                return await asyncio.wrap_future(running)
+                running, began = self._start(pool, question), time.monotonic()
+                answer = await asyncio.wrap_future(running)
+                self._answered_s.append(time.monotonic() - began)
+                return answer
         except TimeoutError:
             raise self._too_late(question, running) from None
         except asyncio.CancelledError:

@@ -198,6 +198,27 @@ class Indicators:
         return _named(outputs, state.n_flat + 1 if close == state.last_close else 0)
 
 
+def series_of(
+    bars: Sequence[tuple[float, float, float, float]],
+) -> dict[str, tuple[float | None, ...]]:
+    """Return every indicator at each of some bars of (high, low, close, volume), for a picture.
+
+    A value is None where it looks back past the first bar. Recursive ones depend on where the bars
+    begin, so these are no stream's values: what a decision rests on comes from `Indicators`.
+    """
+    if not bars:
+        return dict.fromkeys(NAMES, ())
+    columns = BarArrays(*np.ascontiguousarray(np.array(bars, dtype=np.float64).T))
+    outputs: list[Floats] = []
+    for spec in _SPECS:
+        batch = spec.batch(columns)
+        outputs.extend(batch if isinstance(batch, tuple) else (batch,))
+    return {
+        name: tuple(value if math.isfinite(value) else None for value in output.tolist())
+        for name, output in zip(NAMES, outputs, strict=True)
+    }
+
+
 def _named(outputs: Sequence[Any], n_flat: int) -> dict[str, float | None]:
     flat: list[float] = []
     for output in outputs:

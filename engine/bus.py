@@ -1,4 +1,4 @@
-"""Copy what happens to whoever watches: dashboard, streams, terminals. Lossy on purpose.
+"""Copy what happens to whoever watches: pages, streams, terminals. Lossy on purpose.
 
 No step of trading and no recorder listens here (those are direct calls), so a watcher that sleeps
 costs nobody anything but its own oldest events.

@@ -17,6 +17,7 @@ from domain.market import AssetClass, Instrument
 from domain.orders import Leg, Order, OrderRequest, OrderState
 from domain.records import Record
 from domain.risk import TradingState
+from engine.figures import BarsView, LimitUse, Vitals
 from engine.orders.looks import Reconciliation
 from journal.reads.approvals import Asked
 
@@ -249,6 +250,13 @@ class Controls(Protocol):
         """Forbid entries and cancel working ones; protection stays."""
         ...
 
+    async def reduce(self, *, actor: str, reason: str = "") -> Status:
+        """Forbid entries and cancel working ones; the agents may still close.
+
+        Raises `ControlRefused` when trading is halted, which forbids more.
+        """
+        ...
+
     async def resume(self, *, actor: str, code: str, reason: str = "") -> Status:
         """Raise trading to active; `code` must be the reason it was lowered for."""
         ...
@@ -291,6 +299,18 @@ class Controls(Protocol):
 
     def positions(self) -> Sequence[PositionView]:
         """Return open positions, ours and foreign."""
+        ...
+
+    def bars(self, symbol: str, *, limit: int) -> BarsView:
+        """Return a symbol's last closed bars with indicators. Raises `UnknownSymbol`."""
+        ...
+
+    def limits(self) -> Sequence[LimitUse]:
+        """Return how much of each limit that fills up is used."""
+        ...
+
+    def vitals(self) -> Vitals:
+        """Return how each part does."""
         ...
 
     def working_orders(self) -> Sequence[Order]:

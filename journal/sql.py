@@ -18,7 +18,10 @@ from journal.writer import Listeners, OnChange, OnOthers, Writer, sealed_request
 
 
 class JournalStatus(Record, frozen=True):
-    """How the journal does. `lost` counts traces dropped since the start, by kind of entry."""
+    """How the journal does. `lost` counts traces dropped since the start, by kind of entry.
+
+    `commit_s` is how many seconds the last commit took, none before the first.
+    """
 
     is_up: bool
     reason: str
@@ -26,6 +29,7 @@ class JournalStatus(Record, frozen=True):
     queued: int
     commits: int
     lost: dict[str, int]
+    commit_s: float | None
 
 
 class SqlJournal:
@@ -107,6 +111,7 @@ class SqlJournal:
             queued=self._writer.queued,
             commits=self._writer.commits,
             lost=dict(self._writer.lost),
+            commit_s=self._writer.commit_s,
         )
 
     async def append(self, *entries: Entry) -> int:

@@ -92,6 +92,8 @@ class Writer:
         self._failure: JournalError | None = _closed()
         self._is_closing = False
         self.commits = 0
+        self.commit_s: float | None = None
+        """How many seconds the last commit took; none before the first."""
         self.lost: Counter[str] = Counter()
 
     @property
@@ -178,6 +180,7 @@ class Writer:
         if not group:
             return True
         self._in_flight = group
+        began = asyncio.get_running_loop().time()
         try:
             results = await self._store.commit([waiting.request for waiting in group])
         except JournalError as error:
@@ -185,6 +188,7 @@ class Writer:
             return False
         self._in_flight = []
         self.commits += 1
+        self.commit_s = asyncio.get_running_loop().time() - began
         self._tell_of_others()
         for waiting, result in zip(group, results, strict=True):
             if waiting.future is not None and not waiting.future.done():

@@ -97,6 +97,22 @@ async def halt(engine: Engine, actor: Actor, request: Request) -> Response:
 
 
 @router.post(
+    "/reduce",
+    summary="Let nothing open",
+    responses=answers(Status, examples.STATUS_REDUCING) | _CONFLICT,
+    openapi_extra=takes(Body, reason="earnings tonight"),
+)
+@needs(Access.TRADE)
+async def reduce(engine: Engine, actor: Actor, request: Request) -> Response:
+    """No entries any more, working ones are cancelled; the agents may still close.
+
+    While trading is halted it answers 409: that forbids more.
+    """
+    body = await read_body(request, Body)
+    return reply(await engine.reduce(actor=actor, reason=body.reason))
+
+
+@router.post(
     "/resume",
     summary="Allow entries again",
     responses=answers(Status, examples.STATUS) | _CONFLICT,

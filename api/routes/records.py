@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -11,14 +11,13 @@ from fastapi import APIRouter, Query, Response
 
 from api import examples
 from api.problems import NotFound
-from api.routes.asking import Engine, Journal
+from api.routes.asking import Engine, Journal, since_ns
 from api.routes.asking import Page as Asked
 from api.schemas import ReportView, WindowFile, answers, refuses, reply
 from api.security import Access, needs
 from domain.decisions import Outcome
 from domain.market import WINDOW_SCHEMA
 from domain.orders import OrderState
-from domain.records import NS_PER_S
 from journal.reads.decisions import DecisionRow, Story
 from journal.reads.orders import OrderRow
 from journal.reads.queries import Page
@@ -28,11 +27,6 @@ router = APIRouter(tags=["Records"])
 
 _BAD_CURSOR = refuses(HTTPStatus.BAD_REQUEST)
 _MISSING = refuses(HTTPStatus.NOT_FOUND)
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST = 2**63 - 1
-"""Nanoseconds that a database's integer holds, which is until 2262; later times mean then."""
 
 
 def _listed(example: dict[str, Any]) -> dict[str, Any]:
@@ -45,10 +39,18 @@ def _listed(example: dict[str, Any]) -> dict[str, Any]:
     responses=answers(Page[OrderRow], _listed(examples.ORDER)) | _BAD_CURSOR,
 )
 @needs(Access.READ)
-async def orders(journal: Journal, asked: Asked, state: OrderState | None = None) -> Response:
+async def orders(
+    journal: Journal,
+    asked: Asked,
+    state: OrderState | None = None,
+    *,
+    working: Annotated[
+        bool | None, Query(description="Only orders that may still fill, or only others.")
+    ] = None,
+) -> Response:
     """Every order of ours, entries and exits, whatever became of it."""
     page = await journal.orders.page(
-        limit=asked.limit, after=asked.after, symbol=asked.symbol, state=state
+        limit=asked.limit, after=asked.after, symbol=asked.symbol, state=state, is_open=working
     )
     return reply(page)
 
@@ -66,10 +68,18 @@ async def decisions(
     code: Annotated[
         str | None, Query(max_length=64, description="Why a run ended, or its order was denied.")
     ] = None,
+    text: Annotated[
+        str | None, Query(min_length=1, max_length=200, description="Part of its thesis.")
+    ] = None,
 ) -> Response:
     """Every run, whatever its outcome."""
     page = await journal.decisions.page(
-        limit=asked.limit, after=asked.after, symbol=asked.symbol, outcome=outcome, code=code
+        limit=asked.limit,
+        after=asked.after,
+        symbol=asked.symbol,
+        outcome=outcome,
+        code=code,
+        text=text,
     )
     return reply(page)
 
@@ -126,16 +136,11 @@ async def report(
     symbol: Annotated[str | None, Query(max_length=32)] = None,
 ) -> Response:
     """Outcomes, denials, fills, profit and what the model cost; times are RFC 3339."""
-    span = Span(since_ns=_ns(since) or 0, until_ns=_ns(until), symbol=symbol)
+    span = Span(
+        since_ns=0 if since is None else since_ns(since),
+        until_ns=None if until is None else since_ns(until),
+        symbol=symbol,
+    )
     marks = {p.symbol: p.market_price for p in engine.positions() if p.market_price is not None}
     found = await journal.report(span, marks=marks)
     return reply(ReportView(**msgspec.structs.asdict(found), net_usd=str(found.net)))
-
-
-def _ns(time: datetime | None) -> int | None:
-    if time is None:
-        return None
-    aware = time if time.tzinfo is not None else time.replace(tzinfo=UTC)
-    since_epoch = aware - _EPOCH
-    whole_s = since_epoch.days * 86_400 + since_epoch.seconds
-    return max(-_LATEST, min(_LATEST, whole_s * NS_PER_S + since_epoch.microseconds * 1000))

@@ -7,8 +7,10 @@ import binascii
 from collections.abc import Sequence
 from http import HTTPStatus
 from importlib.metadata import version
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api import examples
@@ -20,6 +22,7 @@ from api.security import Access, needs
 from domain.errors import ConfigError
 from domain.market import AssetClass, Instrument
 from engine.control import AccountView, PositionView, Status
+from engine.figures import BarsView, LimitUse, Vitals
 from journal.reads.queries import Page
 
 router = APIRouter(tags=["Standing"])
@@ -100,6 +103,39 @@ async def assets(engine: Engine, asked: Asked, asset_class: AssetClass | None = 
     if asked.symbol is not None:
         found = [asset for asset in found if asset.symbol == spelled(asked.symbol)]
     return reply(_page_of(found, after=asked.after, limit=asked.limit))
+
+
+@router.get(
+    "/bars/{symbol:path}",
+    summary="A symbol's candles",
+    responses=answers(BarsView, examples.BARS) | refuses(HTTPStatus.NOT_FOUND),
+)
+@needs(Access.READ)
+async def bars(
+    symbol: str, engine: Engine, limit: Annotated[int, Query(ge=1, le=250)] = 120
+) -> Response:
+    """Closed bars as [t, o, h, l, c, v, n, vw], oldest first, and each indicator at each."""
+    # Its times are text already, so nothing in it is rewritten.
+    body = msgspec.json.encode(engine.bars(spelled(symbol), limit=limit))
+    return Response(body, media_type="application/json")
+
+
+@router.get(
+    "/limits",
+    summary="How much of each limit is used",
+    responses=answers(Page[LimitUse], {"items": [examples.LIMIT_USE], "next": None}),
+)
+@needs(Access.READ)
+async def limits(engine: Engine) -> Response:
+    """Those that fill up: exposure, losses, orders, the model's budget; each held symbol's own."""
+    return reply(Page(items=tuple(engine.limits()), next=None))
+
+
+@router.get("/vitals", summary="How every part does", responses=answers(Vitals, examples.VITALS))
+@needs(Access.READ)
+async def vitals(engine: Engine) -> Response:
+    """Feeds, queue, model, budget, journal, venue: what /health sums up."""
+    return reply(engine.vitals())
 
 
 @router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)

@@ -1,28 +1,19 @@
-"""Let people watch: the event stream, the status page, the reference."""
+"""Let people watch: the event stream, the desk, the reference."""
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
+from api.desk.assets import FOR_EVER, assets, type_of
 from api.problems import NotFound
-from api.routes.asking import Events
+from api.routes.asking import Events, spelled
 from api.security import Access, needs
 from domain.errors import ConfigError
 
 router = APIRouter()
-
-_PAGES = files("api").joinpath("dashboard")
-_TYPES = {
-    "html": "text/html; charset=utf-8",
-    "css": "text/css; charset=utf-8",
-    "js": "text/javascript; charset=utf-8",
-    "svg": "image/svg+xml",
-}
-_STATIC = {"status.css", "status.js", "docs.js", "server.js"}
 
 _DIGITS = 18
 """What a number of an entry has at most; a database's integer holds it."""
@@ -37,7 +28,18 @@ _DIGITS = 18
 )
 @needs(Access.READ)
 async def events(
-    request: Request, events: Events, last_event_id: Annotated[str | None, Header()] = None
+    request: Request,
+    events: Events,
+    quotes: Annotated[
+        str | None,
+        Query(
+            max_length=2000,
+            description="Symbols whose quotes and bars are told, with commas between; "
+            "all when it is left out, none when it is empty.",
+            examples=["AAPL,BTC/USD"],
+        ),
+    ] = None,
+    last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Server-sent events; `id` is a journal entry's number, so `Last-Event-ID` resumes.
 
@@ -45,14 +47,14 @@ async def events(
     its queue gets a `gap` event with the number it missed.
     """
     client = request.client.host if request.client else ""
-    return await events.watch(_number(last_event_id), client=client)
+    return await events.watch(_number(last_event_id), client=client, quotes=_symbols(quotes))
 
 
 @router.get("/", include_in_schema=False)
 @needs(Access.OPEN)
-async def dashboard() -> Response:
-    """Show the status page."""
-    return _page("status.html")
+async def desk() -> Response:
+    """Show the desk."""
+    return _page("desk.html")
 
 
 @router.get("/docs", include_in_schema=False)
@@ -79,18 +81,23 @@ async def icon() -> Response:
     return _page("favicon.svg")
 
 
-@router.get("/static/{name}", include_in_schema=False)
+@router.get("/static/{version}/{name}", include_in_schema=False)
 @needs(Access.OPEN)
-async def static(name: str) -> Response:
-    """Serve the pages' own scripts and styles."""
-    if name not in _STATIC:
-        raise NotFound("There is no such file.")
-    return _page(name)
+async def static(version: str, name: str) -> Response:
+    """Serve the pages' own scripts and styles; `version` only makes the address new."""
+    del version
+    if name not in assets():
+        raise NotFound("There is no such file.", remedy="Load the page again.")
+    return Response(assets()[name], media_type=type_of(name), headers={"Cache-Control": FOR_EVER})
 
 
 def _page(name: str) -> Response:
-    content = _PAGES.joinpath(name).read_bytes()
-    return Response(content, media_type=_TYPES[name.rpartition(".")[2]])
+    return Response(assets()[name], media_type=type_of(name))
+
+
+def _symbols(quotes: str | None) -> frozenset[str] | None:
+    """Return which symbols' quotes are wanted; none means all."""
+    return None if quotes is None else frozenset(filter(None, map(spelled, quotes.split(","))))
 
 
 def _number(last_event_id: str | None) -> int | None:

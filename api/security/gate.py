@@ -30,7 +30,7 @@ from api.security.access import Access, AccessTable
 from api.security.config import LOOPBACK_NAMES, NOBODY_ASKED, Pass, SecurityConfig, is_loopback
 from domain.errors import AutoHedgeError
 
-PROTECTIVE = frozenset({"/halt", "/stop", "/flatten", "/cancel-all"})
+PROTECTIVE = frozenset({"/halt", "/stop", "/reduce", "/flatten", "/cancel-all"})
 """Controls that only ever make things safer: they have a rate of their own, as exits do."""
 
 _READING = frozenset({"GET", "HEAD"})

@@ -17,6 +17,7 @@ from domain.market import AssetClass, Instrument, asset_class_of
 from domain.orders import Order
 from domain.ports import Entry, EntryKind
 from engine.approving.approvals import APPROVAL_PENDING
+from engine.bot.gauges import Gauges
 from engine.bot.parts import Parts
 from engine.bot.views import Views
 from engine.control import (
@@ -28,6 +29,7 @@ from engine.control import (
     Status,
     TicketView,
 )
+from engine.figures import BarsView, LimitUse, Vitals
 from engine.orders.looks import Reconciliation
 from engine.restart import RESTORE, SUSPEND
 from engine.trading import OPERATOR, STARTABLE, STOPPED
@@ -39,9 +41,10 @@ MANUAL_TRADE = "MANUAL_TRADE"
 class Bot:
     """The face of the engine; implements `engine.control.Controls`."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, gauges: Gauges) -> None:
         self._parts = parts
         self._views = Views(parts)
+        self._gauges = gauges
 
     async def start(self, *, actor: str, reason: str = "") -> Status:
         """Run the session; raises `ControlRefused` when a person must resume first."""
@@ -75,6 +78,22 @@ class Bot:
         parts.gate.lower(TradingState.HALTED, code=OPERATOR, reason=reason or "halt", actor=actor)
         await parts.sweeper.entries("halt")
         await self._note("halt", actor, reason)
+        return self.status()
+
+    async def reduce(self, *, actor: str, reason: str = "") -> Status:
+        """Forbid entries at once and cancel working ones; what is held may still be closed."""
+        parts = self._parts
+        if parts.gate.state is TradingState.HALTED:
+            raise ControlRefused(
+                "Trading is halted, which forbids more than reducing does.",
+                remedy="POST /resume with the code that GET /status shows, then POST /reduce.",
+                code="HALTED_ALREADY",
+            )
+        parts.gate.lower(
+            TradingState.REDUCING, code=OPERATOR, reason=reason or "reduce", actor=actor
+        )
+        await parts.sweeper.entries("reduce")
+        await self._note("reduce", actor, reason)
         return self.status()
 
     async def resume(self, *, actor: str, code: str, reason: str = "") -> Status:
@@ -177,6 +196,18 @@ class Bot:
     def positions(self) -> Sequence[PositionView]:
         """Return open positions, each with who protects it."""
         return self._views.positions()
+
+    def bars(self, symbol: str, *, limit: int) -> BarsView:
+        """Return a symbol's last closed bars with its indicators."""
+        return self._gauges.bars(symbol, limit=limit)
+
+    def limits(self) -> Sequence[LimitUse]:
+        """Return how much of each limit that fills up is used."""
+        return self._gauges.limits()
+
+    def vitals(self) -> Vitals:
+        """Return how each part does."""
+        return self._gauges.vitals()
 
     def working_orders(self) -> Sequence[Order]:
         """Return our orders that may still fill."""

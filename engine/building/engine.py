@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from domain.records import format_ns
 from engine.approving.approvals import Approvals
-from engine.bot import Bot, BotConfig, Parts
+from engine.bot import Bot, BotConfig, Gauges, Parts, Sources
 from engine.building.accounts import make_accounts, make_windows
 from engine.building.deciding import make_deciding
 from engine.building.hands import make_hands
@@ -89,47 +90,61 @@ def _take_up(parts: EngineParts) -> None:
 
 
 def _make_bot(parts: EngineParts) -> Bot:
-    plan, outside = parts.plan, parts.outside
-    bot = Bot(
-        Parts(
-            config=BotConfig(
-                mode=plan.mode,
-                analyst=outside.desk.analyst,
-                feed=plan.feed,
-                symbols=plan.symbols,
-                labels={name: rules.name for name, rules in outside.instruments.items()},
-            ),
-            broker=outside.broker,
-            journal=outside.journal,
-            is_journal_up=lambda: outside.journal.is_up,
-            reader=outside.journal.reader,
-            clock=outside.clock,
-            calendar=outside.calendar,
-            store=outside.store,
-            ears=outside.ears,
-            ledger=parts.ledger,
-            instrument=parts.instrument,
-            find_order=parts.book.get,
-            exits=parts.exits,
-            flatten=parts.flatten,
-            reconciler=parts.reconciler,
-            ownership=parts.ownership,
-            equity=parts.lowering.equity,
-            gate=parts.gate,
-            mark=outside.mark,
-            sweeper=parts.sweeper,
-            guard=parts.guard,
-            session=parts.session,
-            dispatcher=parts.dispatcher,
-            limiter=outside.limiter,
-            runs=parts.runs,
-            approvals=parts.approvals,
-            notices=parts.notices,
-            skew_ns=outside.venue.skew_ns,
-        )
-    )
+    made = _make_parts(parts)
+    bot = Bot(made, Gauges(made, _sources(parts)))
     _show_figures(parts, bot)
     return bot
+
+
+def _sources(parts: EngineParts) -> Sources:
+    """Say where the gauges are read beside the bot's own parts."""
+    return Sources(
+        since=format_ns(parts.outside.clock.now_ns()),
+        limits=parts.plan.limits,
+        pulse=parts.pulse,
+        sent_last_minute=parts.windows.sent_last_minute,
+        readings=parts.outside.readings,
+    )
+
+
+def _make_parts(parts: EngineParts) -> Parts:
+    plan, outside = parts.plan, parts.outside
+    return Parts(
+        config=BotConfig(
+            mode=plan.mode,
+            analyst=outside.desk.analyst,
+            feed=plan.feed,
+            symbols=plan.symbols,
+            labels={name: rules.name for name, rules in outside.instruments.items()},
+        ),
+        broker=outside.broker,
+        journal=outside.journal,
+        is_journal_up=lambda: outside.journal.is_up,
+        reader=outside.journal.reader,
+        clock=outside.clock,
+        calendar=outside.calendar,
+        store=outside.store,
+        ears=outside.ears,
+        ledger=parts.ledger,
+        instrument=parts.instrument,
+        find_order=parts.book.get,
+        exits=parts.exits,
+        flatten=parts.flatten,
+        reconciler=parts.reconciler,
+        ownership=parts.ownership,
+        equity=parts.lowering.equity,
+        gate=parts.gate,
+        mark=outside.mark,
+        sweeper=parts.sweeper,
+        guard=parts.guard,
+        session=parts.session,
+        dispatcher=parts.dispatcher,
+        limiter=outside.limiter,
+        runs=parts.runs,
+        approvals=parts.approvals,
+        notices=parts.notices,
+        skew_ns=outside.venue.skew_ns,
+    )
 
 
 def _show_figures(parts: EngineParts, bot: Bot) -> None:

@@ -15,6 +15,7 @@ from domain.market import Instrument, Quote
 from domain.ports import Broker, Calendar, Clock, Entry, Feed, Journal, MarketSink
 from engine.bus import Bus
 from engine.deciding.limiter import Limiter
+from engine.figures import Readings
 from engine.killswitch.mark import HaltMark
 from engine.orders.delivery.points import Point, nowhere
 from engine.restart import Remembered
@@ -73,4 +74,5 @@ class Outside:
     account_id: str
     mark: HaltMark
     at: Callable[[Point], None] = nowhere
+    readings: Readings = field(default_factory=Readings)
     trace: Trace = field(default_factory=Untraced)

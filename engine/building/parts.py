@@ -35,6 +35,7 @@ from engine.orders.reconcile import Reconciler
 from engine.session import Session
 from engine.trading import TradingGate
 from engine.watching.market import MarketWatch
+from engine.watching.pulse import Pulse
 from engine.watching.quotes import FreshQuotes
 
 
@@ -67,6 +68,7 @@ class EngineParts:
         self.outside = outside
         self.publish = outside.bus.publish
         self.metrics = Metrics(outside.registry)
+        self.pulse = Pulse()
         self.notices = Notices(
             outside.journal, self.publish, outside.clock, raised=self.metrics.alert_raised
         )
@@ -142,8 +144,9 @@ class EngineParts:
         self.outside.at(point)
 
     def decided(self, decision: Decision) -> None:
-        """Count a decision, and close its part of the trace."""
+        """Count a decision, remember how its questions went, and close its part of the trace."""
         self.metrics.decision_finished(decision)
+        self.pulse.heard(decision.calls)
         self.outside.trace.decided(decision)
 
     def protected(self, _symbol: str, seconds: float, cause: Cause) -> None:

@@ -51,7 +51,7 @@ class ModelBudget:
         on_pause: Callable[[float], None] = lambda _: None,
         spent_today_usd: float = 0.0,
     ) -> None:
-        self._config = config
+        self.config = config
         self._clock = clock
         self._on_pause = on_pause
         self._minute: deque[_Admitted] = deque()
@@ -66,9 +66,16 @@ class ModelBudget:
         return self._spent_usd if self._day == self._today() else 0.0
 
     @property
+    def last_minute(self) -> tuple[int, int]:
+        """Return how many requests and tokens the last 60 s hold, estimates included."""
+        since = self._clock.monotonic_ns() - _MINUTE_NS
+        tokens = [admitted.tokens for admitted in self._minute if admitted.ts_ns > since]
+        return len(tokens), sum(tokens)
+
+    @property
     def is_spent(self) -> bool:
         """Tell whether the day's dollars are used up; they come back at 00:00 UTC."""
-        limit = self._config.usd_per_day
+        limit = self.config.usd_per_day
         return limit is not None and self.spent_usd >= limit
 
     async def admit(self, *, tokens: int) -> None:
@@ -101,7 +108,7 @@ class ModelBudget:
         """Return how long from now the next request must wait at least, 0 for not at all."""
         if self.is_spent:
             raise BudgetSpent(
-                f"The model's ${self._config.usd_per_day:g} for this UTC day are spent.",
+                f"The model's ${self.config.usd_per_day:g} for this UTC day are spent.",
                 remedy="Wait for 00:00 UTC or raise LLM_MAX_USD_PER_DAY.",
             )
         now = self._clock.monotonic_ns()
@@ -111,7 +118,7 @@ class ModelBudget:
 
     def _room_at(self, tokens: int) -> int:
         """Return the time at which enough of the last minute has passed to fit one request more."""
-        requests, limit = self._config.requests_per_minute, self._config.tokens_per_minute
+        requests, limit = self.config.requests_per_minute, self.config.tokens_per_minute
         over_requests = 0 if requests is None else len(self._minute) + 1 - requests
         over_tokens = 0
         if limit is not None:

@@ -114,6 +114,17 @@ class Limiter:
         return len(self._waiting)
 
     @property
+    def waiting_by_priority(self) -> Counter[Priority]:
+        """Return how many tickets of each priority wait."""
+        return Counter(entry.ticket.priority for entry in self._waiting.values())
+
+    @property
+    def oldest_wait_s(self) -> float:
+        """Return for how many seconds the ticket that came first has waited, 0 without one."""
+        oldest = next(iter(self._waiting.values()), None)
+        return 0.0 if oldest is None else (self._clock.monotonic_ns() - oldest.since_ns) / NS_PER_S
+
+    @property
     def busy_s(self) -> float:
         """Return the seconds that slots have spent running, summed over slots."""
         now = self._clock.monotonic_ns()

@@ -184,6 +184,10 @@ class Windows:
         """Count an order that the gate let pass, for the rate limit."""
         self._sent_ns.append(self._clock.monotonic_ns())
 
+    def sent_last_minute(self) -> int:
+        """Return how many orders left within the last minute."""
+        return self._sent_last_minute(self._clock.monotonic_ns())
+
     def facts(self, request: OrderRequest) -> Facts:
         """Return everything fresh that the gateway's verdict on this order needs."""
         view, standing, now_ns = (

@@ -7,6 +7,7 @@ the store notices goes to the dispatcher and the exits by direct calls; the bus 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -60,6 +61,8 @@ class MarketEars:
         self.wake_exits: Callable[[str], None] = lambda _symbol: None
         self.link_lost: Callable[[Sequence[str]], None] = lambda _symbols: None
         """Hear of streams that were lost, by their symbols."""
+        self.losses: Counter[str] = Counter()
+        """How often each symbol's feed was lost."""
         self._down: dict[str, str] = {}
 
     def bar_closed(self, bar: Bar) -> None:
@@ -104,6 +107,7 @@ class MarketEars:
                 self._down.pop(symbol, None)
             else:
                 self._down[symbol] = reason
+                self.losses[symbol] += 1
         kind = "feed_restored" if is_up else "feed_lost"
         self._publish(kind, {"symbols": list(symbols), "reason": reason})
         if not is_up:

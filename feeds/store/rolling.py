@@ -212,11 +212,14 @@ class RollingStore:
 
     # -- what the engine asks
 
-    def view(self, symbol: str) -> MarketView:
-        """Return one symbol as of now; raises `KeyError` for one that is not kept."""
+    def view(self, symbol: str, *, n_bars: int | None = None) -> MarketView:
+        """Return one symbol as of now; raises `KeyError` for one that is not kept.
+
+        `n_bars` asks for another number of bars than a window's, at most as many as are kept.
+        """
         book = self._books[symbol]
         book.settle()
-        return book.view(limit=self.config.window_bars, warmup=self.config.warmup_bars)
+        return book.view(limit=n_bars or self.config.window_bars, warmup=self.config.warmup_bars)
 
     def set_band(self, symbol: str, owner: str, low: float, high: float) -> None:
         """Call `band_left` once when the middle price leaves [low, high]; replaces the owner's.

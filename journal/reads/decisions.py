@@ -18,6 +18,7 @@ from journal.reads.orders import FillRow, OrderEventRow, OrderReads
 from journal.reads.queries import Page, Queries, record
 from journal.reads.report import Span
 from journal.reads.states import ApprovalRow, StateReads
+from journal.reads.texts import says
 
 _DECISIONS = schema.decisions
 _ENTRIES = schema.entries
@@ -114,8 +115,12 @@ class DecisionReads:
         symbol: str | None = None,
         outcome: Outcome | None = None,
         code: str | None = None,
+        text: str | None = None,
     ) -> Page[DecisionRow]:
-        """Return decisions, newest first; `code` is why a run ended or why its order was denied."""
+        """Return decisions, newest first.
+
+        `code` is why a run ended or why its order was denied, `text` a part of its thesis.
+        """
         query = sa.select(*(_DECISIONS.c[name] for name in DecisionRow.__struct_fields__))
         if symbol is not None:
             query = query.where(_DECISIONS.c.symbol == symbol)
@@ -124,6 +129,8 @@ class DecisionReads:
         if code is not None:
             is_code = sa.or_(_DECISIONS.c.reason_code == code, _DECISIONS.c.denial_code == code)
             query = query.where(is_code)
+        if text is not None:
+            query = query.join(_ENTRIES, _ENTRIES.c.seq == _DECISIONS.c.last_seq).where(says(text))
         rows, cursor = await self._queries.page(query, _DECISIONS.c.seq, limit=limit, after=after)
         items = (record(row, DecisionRow) for row in rows)
         return Page(items=tuple(items), next=cursor)

@@ -112,13 +112,16 @@ class OrderReads:
         after: str | None = None,
         symbol: str | None = None,
         state: OrderState | None = None,
+        is_open: bool | None = None,
     ) -> Page[OrderRow]:
-        """Return orders, newest first."""
+        """Return orders, newest first; with `is_open` only those that may still fill, or not."""
         query = sa.select(_ORDERS.c.seq, _ORDERS.c.ts, _ORDERS.c.body)
         if symbol is not None:
             query = query.where(_ORDERS.c.symbol == symbol)
         if state is not None:
             query = query.where(_ORDERS.c.state == state.value)
+        if is_open is not None:
+            query = query.where(_ORDERS.c.is_open.is_(is_open))
         rows, cursor = await self._queries.page(query, _ORDERS.c.seq, limit=limit, after=after)
         items = (
             OrderRow(seq=row.seq, ts=row.ts, order=msgspec.json.decode(row.body, type=Order))
@@ -134,6 +137,16 @@ class OrderReads:
             .order_by(_EVENTS.c.seq)
         )
         return [record(row, OrderEventRow) for row in await self._queries.all(query)]
+
+    async def fills_page(
+        self, *, limit: int = 50, after: str | None = None, symbol: str | None = None
+    ) -> Page[FillRow]:
+        """Return fills, newest first, busted ones left out."""
+        query = sa.select(_FILLS).where(_FILLS.c.is_busted.is_(False))
+        if symbol is not None:
+            query = query.where(_FILLS.c.symbol == symbol)
+        rows, cursor = await self._queries.page(query, _FILLS.c.seq, limit=limit, after=after)
+        return Page(items=tuple(fill_row(row) for row in rows), next=cursor)
 
     async def fills(
         self,

@@ -16,6 +16,7 @@ from journal.audit.findings import Tell, Verdict, tell_nobody
 from journal.database import JournalConfig
 from journal.reads.approvals import ApprovalReads
 from journal.reads.decisions import DecisionReads
+from journal.reads.funnel import FunnelReads
 from journal.reads.orders import OrderReads
 from journal.reads.queries import MAX_PAGE, Queries, StoredEntry, select_entries, stored
 from journal.reads.report import EVERYTHING, Report, ReportReads, Span
@@ -36,6 +37,7 @@ class Reader:
         self.states = StateReads(self._queries)
         self.decisions = DecisionReads(self._queries, self.orders, self.states)
         self.approvals = ApprovalReads(self._queries)
+        self.funnel = FunnelReads(self._queries)
         self._report = ReportReads(self._queries)
         self._config = config
 

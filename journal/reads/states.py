@@ -129,6 +129,22 @@ class StateReads:
         )
         return [_equity(row) for row in reversed(await self._queries.all(query))]
 
+    async def equity_curve(self, *, since_ns: int, until_ns: int, points: int) -> list[EquityRow]:
+        """Return the last equity of each of `points` equal spans of time, newest first.
+
+        A month of equity is as short as an hour of it.
+        """
+        width = max(1, (until_ns - since_ns) // points)
+        # Subtracting first keeps both databases at whole numbers.
+        span = (_EQUITY.c.ts - since_ns).op("/")(width)
+        last = (
+            sa.select(sa.func.max(_EQUITY.c.seq))
+            .where(_EQUITY.c.ts >= since_ns, _EQUITY.c.ts <= until_ns)
+            .group_by(span)
+        )
+        query = sa.select(_EQUITY).where(_EQUITY.c.seq.in_(last)).order_by(_EQUITY.c.seq.desc())
+        return [_equity(row) for row in await self._queries.all(query)]
+
     async def approvals(self, *, status: str | None = "pending") -> list[ApprovalRow]:
         """Return approvals, oldest first; of every status when it is none."""
         query = sa.select(_APPROVALS).order_by(_APPROVALS.c.seq)

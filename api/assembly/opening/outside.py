@@ -13,6 +13,7 @@ from api.assembly.opening.analyst import (
     spent_today,
 )
 from api.assembly.opening.market import open_feed, quote_asker, store_config
+from api.assembly.opening.readings import readings_of
 from api.assembly.opening.traces import open_trace
 from api.assembly.opening.venue import calendar_of, patiently, rules_of
 from api.assembly.plan import Plan
@@ -62,6 +63,7 @@ async def open_outside(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outsi
     trace = await open_trace(plan.watchers.traces_url, stack)
     feeds = [open_feed(config, clock, calendar, ears, stack) for config in plan.feeds]
     return Outside(
+        readings=readings_of(budget, journal, alpaca),
         broker=broker,
         journal=journal,
         feeds=feeds,

@@ -50,6 +50,7 @@ from engine.control import (
     Status,
     TicketView,
 )
+from engine.figures import BarsView, LimitUse, Vitals
 from engine.orders.looks import Reconciliation
 from journal.database import JournalConfig
 from journal.reads.approvals import Asked
@@ -87,6 +88,9 @@ class Engine:
 
     async def halt(self, *, actor: str, reason: str = "") -> Status:
         return self._take("halt", actor=actor, reason=reason)
+
+    async def reduce(self, *, actor: str, reason: str = "") -> Status:
+        return self._take("reduce", actor=actor, reason=reason)
 
     async def resume(self, *, actor: str, code: str, reason: str = "") -> Status:
         return self._take("resume", actor=actor, code=code, reason=reason)
@@ -139,6 +143,16 @@ class Engine:
 
     def positions(self) -> Sequence[PositionView]:
         return self.held
+
+    def bars(self, symbol: str, *, limit: int) -> BarsView:
+        self._take("bars", symbol=symbol, limit=limit)
+        return msgspec.convert(examples.BARS, BarsView)
+
+    def limits(self) -> Sequence[LimitUse]:
+        return [msgspec.convert(examples.LIMIT_USE, LimitUse)]
+
+    def vitals(self) -> Vitals:
+        return msgspec.convert(examples.VITALS, Vitals)
 
     def working_orders(self) -> Sequence[Order]:
         return self.orders

@@ -1,4 +1,4 @@
-"""Show one answer of each kind in the reference; a test holds each against its type."""
+"""Show what controls, standing and records answer."""
 
 from __future__ import annotations
 
@@ -70,6 +70,11 @@ STATUS_HALTED = STATUS | {
     "trading_code": "OPERATOR",
     "trading_reason": "news",
     "orders_working": 0,
+}
+
+STATUS_REDUCING = STATUS_HALTED | {
+    "trading": "reducing",
+    "trading_reason": "earnings tonight",
 }
 
 HEALTH: dict[str, Any] = {
@@ -342,55 +347,4 @@ REJECTED: dict[str, Any] = {
     "approval": {**_CLOSED, "status": "rejected", "reason": "too close to earnings"},
     "order": None,
     "denied_code": None,
-}
-
-REPORT: dict[str, Any] = {
-    "since": None,
-    "until": None,
-    "decisions": 41,
-    "by_outcome": {"held": 30, "ordered": 6, "quant_rejected": 3, "risk_rejected": 2},
-    "by_reason": {"CONFIDENCE_BELOW_FLOOR": 12, "HOLD": 18},
-    "authorized": 11,
-    "denied": {"PRICE_MOVED": 1},
-    "orders": {"filled": 9, "canceled": 2},
-    "symbols": [
-        {
-            "symbol": "BTC/USD",
-            "fills": 9,
-            "bought": "480.02",
-            "sold": "392.61",
-            "fees": "2.11",
-            "realized": "10.03",
-            "wins": 3,
-            "losses": 1,
-            "quantity": "0.001522",
-            "average_price": "64018",
-            "unrealized": "0.02",
-        }
-    ],
-    "models": [],
-    "fills": 9,
-    "realized": "10.03",
-    "unrealized": "0.02",
-    "fees": "2.11",
-    "model_cost_usd": 0.0,
-    "net_usd": "7.94",
-}
-
-RECONCILIATION: dict[str, Any] = {
-    "ts": "2026-11-20T14:30:00.000000000Z",
-    "trigger": "operator",
-    "clean": False,
-    "is_conclusive": True,
-    "differences": [
-        {
-            "code": "POSITION_DIFFERS",
-            "symbol": "AAPL",
-            "message": "AAPL: ours 3, the venue's 5, and no fill explains it.",
-            "is_settled": False,
-            "ours": "3",
-            "venue": "5",
-            "client_order_id": None,
-        }
-    ],
 }

@@ -1,6 +1,7 @@
 // Draw the reference from /openapi.json.
 
-import { ask, element } from "/static/server.js";
+import { element } from "./dom.js";
+import { ask, line } from "./server.js";
 
 const place = document.getElementById("reference");
 const code = (text) => element("code", {}, text);
@@ -55,13 +56,13 @@ function operation(path, method, about) {
 function group(tag, paths) {
   const operations = Object.entries(paths).flatMap(([path, methods]) => Object.entries(methods)
     .filter(([, about]) => about.tags?.includes(tag.name)).map(([method, about]) => operation(path, method, about)));
-  return element("section", { class: "card wide" }, element("h2", {}, tag.name), element("p", { class: "dim" }, tag.description), ...operations);
+  return element("section", { class: "card" }, element("h2", {}, tag.name), element("p", { class: "dim" }, tag.description), ...operations);
 }
 
 try {
   const schema = await ask("GET", "/openapi.json");
   const intro = schema.info.description.split("\n\n").map(prose);
-  place.append(element("section", { class: "card wide" }, ...intro), ...schema.tags.map((tag) => group(tag, schema.paths)));
+  place.append(element("section", { class: "card" }, ...intro), ...schema.tags.map((tag) => group(tag, schema.paths)));
 } catch (problem) {
-  place.append(element("p", { class: "bad" }, problem.detail ?? "The bot does not answer."));
+  place.append(element("p", { class: "bad" }, line(problem)));
 }
