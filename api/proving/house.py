@@ -58,7 +58,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
 }
 
 
-async def until(condition: Callable[[], Any], deadline_s: float = 20.0, *, what: str = "") -> Any:
+async def until(condition: Callable[[], Any], deadline_s: float = 60.0, *, what: str = "") -> Any:
     """Poll until the condition is truthy and return its value.
 
     Raises `AssertionError` at the deadline.

@@ -91,7 +91,7 @@ class Venue:
 
     async def reaches(self, name, state):
         """Wait until the order stands there."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while await self.state(name) is not state:  # noqa: ASYNC110 - asked over REST
                 await asyncio.sleep(0.01)
 
@@ -123,7 +123,7 @@ async def alpaca_over_the_local_exchange(*, is_msgpack):
             quote = server.venue.quote(symbol)
             return quote.bid, quote.ask
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not all(map(server.venue.quote, ("AAPL", "BTC/USD"))):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         yield Venue(broker=broker, touch=touch)
@@ -180,7 +180,7 @@ async def venue(request):
 async def collect(updates, until):
     """Read updates until one satisfies the condition; returns all of them."""
     seen = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         async for update in updates:
             seen.append(update)
             if until(update):
@@ -337,7 +337,7 @@ async def test_closing_ends_the_updates(venue):
     waiting = asyncio.create_task(collect(updates, lambda _: False))
     await asyncio.sleep(0)
     await venue.broker.aclose()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await waiting
 
 

@@ -105,7 +105,7 @@ def feed_config(exchange, of, **changes):
     return AlpacaFeedConfig(**(fields | changes))
 
 
-async def eventually(condition, timeout=20.0):
+async def eventually(condition, timeout=60.0):
     """Poll until a condition holds; the deadline fails the test."""
     async with asyncio.timeout(timeout):
         while not condition():  # noqa: ASYNC110 - what is waited for is on the other side

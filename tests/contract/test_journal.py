@@ -19,7 +19,7 @@ from journal.reads.reader import Reader
 from journal.sql import SqlJournal
 
 
-async def until(condition, deadline_s=5.0):
+async def until(condition, deadline_s=60.0):
     async with asyncio.timeout(deadline_s):
         while not await condition():  # noqa: ASYNC110 - another connection's view has no event
             await asyncio.sleep(0.005)
@@ -288,7 +288,7 @@ async def test_everything_acknowledged_survives_kill_9(config, clock, make, line
         *(config.url, str(config.anchor_file), str(config.spool_file)),
         stdout=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         output = b"".join([await child.stdout.readline() for _ in range(lines)])
         child.kill()
         output += await child.stdout.read()

@@ -59,7 +59,7 @@ class Told:
         self._changed.set()
 
     async def wait(self, count):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while len(self.entries) < count:
                 self._changed.clear()
                 await self._changed.wait()

@@ -71,9 +71,9 @@ async def door(process):
     server = _Server(server_config(app, host="127.0.0.1", port=0))
     serving = asyncio.create_task(server.serve())
     try:
-        await asyncio.wait_for(server.listens.wait(), 20)
+        await asyncio.wait_for(server.listens.wait(), 60)
         port = server.servers[0].sockets[0].getsockname()[1]
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
             yield client
     finally:
         app.state.stream.close()
@@ -278,7 +278,7 @@ async def test_a_process_that_is_killed_while_an_order_waits_keeps_it(open_house
                     return await journaled(house, "approval")
                 return False
 
-            await until(is_asked, 60, what="an order waits")
+            await until(is_asked, what="an order waits")
         finally:
             child.send_signal(signal.SIGKILL)
             await child.wait()

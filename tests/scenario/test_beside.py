@@ -54,10 +54,10 @@ async def test_sigterm_says_what_protects_each_position(open_house, until, tmp_p
         async with asyncio.timeout(60):
             assert await bot.stdout.readline() == b"ready\n"
         house.model.wants[PAIR] = "buy"
-        stop = await until(lambda: house.resting_stop(PAIR), 40, what="it is protected")
+        stop = await until(lambda: house.resting_stop(PAIR), what="it is protected")
         house.model.wants[PAIR] = "hold"
         bot.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(60):
             _, said = await bot.communicate()
         lines = [line for line in said.decode().splitlines() if line.startswith("Stopped.")]
         assert len(lines) == 1, said

@@ -30,7 +30,7 @@ def venue():
     )
     yield json.loads(child.stdout.readline())
     child.stdin.close()
-    child.wait(timeout=20)
+    child.wait(timeout=60)
     child.stdout.close()
 
 
@@ -38,7 +38,7 @@ def venue():
 def run(tmp_path):
     """Run a command in an empty folder with only the settings given."""
 
-    def run_command(*arguments, timeout=60, **settings):
+    def run_command(*arguments, timeout=120, **settings):
         kept = {k: v for k, v in os.environ.items() if k not in known_variables()}
         return subprocess.run(
             [*AUTOHEDGE, *arguments],
@@ -169,7 +169,7 @@ def test_a_recorded_tape_plays_at_the_exchange_again(run, venue, tmp_path):
     )
     addresses = json.loads(child.stdout.readline())
     child.stdin.close()
-    child.wait(timeout=20)
+    child.wait(timeout=60)
     child.stdout.close()
     assert {"AAPL", "BTC/USD"} <= set(addresses["symbols"])
 

@@ -23,7 +23,7 @@ from journal.reads.reader import Reader
 
 CHILD = Path(__file__).with_name("child.py")
 ROOT = Path(__file__).parents[2]
-STARTING_S = 60.0
+STARTING_S = 90.0
 PASSIVE = {"style": "passive", "limit_offset_bps": -45.0}
 PAIR, STOCK = "BTC/USD", "AAPL"
 
@@ -78,11 +78,11 @@ def log_of(settings):
 async def held_and_resting(house, until):
     """Hold the pair with its stop at the venue, and let an entry of the stock rest."""
     house.model.wants[PAIR] = "buy"
-    stop = await until(lambda: house.resting_stop(PAIR), 40, what="the pair is protected")
+    stop = await until(lambda: house.resting_stop(PAIR), what="the pair is protected")
     house.model.wants[PAIR] = "hold"
     house.model.answers["execution_plan"] = PASSIVE
     house.model.wants[STOCK] = "buy"
-    await until(lambda: entries(house, "new"), 40, what="an entry rests at the venue")
+    await until(lambda: entries(house, "new"), what="an entry rests at the venue")
     return stop
 
 
@@ -95,11 +95,11 @@ async def test_entries_go_and_protection_stays(open_house, until, how):
             stop = await held_and_resting(house, until)
             watcher = await until(lambda: dead_man_of(bot.pid), what="a dead-man watches")
             os.kill(bot.pid, how)
-            await until(lambda: not entries(house, "new"), 30, what="the entry is cancelled")
+            await until(lambda: not entries(house, "new"), what="the entry is cancelled")
             assert entries(house, "canceled")
             assert house.resting_stop(PAIR)["id"] == stop["id"]
             assert house.held(PAIR) > Decimal(0)
-            await until(lambda: _is_gone(watcher), 20, what="the dead-man ends after acting")
+            await until(lambda: _is_gone(watcher), what="the dead-man ends after acting")
             assert "cancelled 1 entries" in log_of(settings)
 
 
@@ -110,7 +110,7 @@ async def test_the_next_start_finds_what_the_dead_man_did(open_house, until):
         async with child(settings) as first:
             await held_and_resting(house, until)
             first.kill()
-            await until(lambda: not entries(house, "new"), 30, what="the entry is cancelled")
+            await until(lambda: not entries(house, "new"), what="the entry is cancelled")
         house.model.wants[STOCK] = "hold"
         (canceled,) = entries(house, "canceled")
         journal = JournalConfig(url=settings["DATABASE_URL"])
@@ -120,7 +120,7 @@ async def test_the_next_start_finds_what_the_dead_man_did(open_house, until):
                 order = await reader.orders.find(canceled["client_order_id"])
                 return order.state.value == "canceled"
 
-            await until(is_known, 20, what="the journal says canceled")
+            await until(is_known, what="the journal says canceled")
 
 
 async def test_an_orderly_stop_ends_the_dead_man_without_a_word(open_house, until):
@@ -131,7 +131,7 @@ async def test_an_orderly_stop_ends_the_dead_man_without_a_word(open_house, unti
             await held_and_resting(house, until)
             watcher = await until(lambda: dead_man_of(bot.pid))
             bot.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 assert await bot.wait() == 0
             assert _is_gone(watcher)
             assert not entries(house, "new")

@@ -80,7 +80,7 @@ async def test_an_order_whose_answer_was_lost_is_looked_up_and_not_sent_again(op
     async with open_house(faults=faults) as house, house.bot() as process:
         house.model.wants["BTC/USD"] = "buy"
         await until(lambda: faults.lost)
-        await until(lambda: house.resting_stop("BTC/USD"), 5, what="the position is protected")
+        await until(lambda: house.resting_stop("BTC/USD"), what="the position is protected")
         posts = house.exchange.venue.record.requests("POST", "/v2/orders")
         entries = [p.body["client_order_id"] for p in posts if "-entry-" in str(p.body)]
         assert entries == faults.lost
@@ -119,6 +119,6 @@ async def test_a_stop_is_reached_without_a_model(open_house, until):
         house.model.wants["BTC/USD"] = "hold"
         house.model.raw["directive"] = "out of order"
         await process.bot.stop(actor="test")
-        await until(lambda: house.held("BTC/USD") == 0, 45, what="stop or target ended it")
-        await until(lambda: not process.bot.positions(), 5)
+        await until(lambda: house.held("BTC/USD") == 0, what="stop or target ended it")
+        await until(lambda: not process.bot.positions())
         assert house.resting_stop("BTC/USD") is None

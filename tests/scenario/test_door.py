@@ -56,7 +56,7 @@ class LiveVenue:
 
 @asynccontextmanager
 async def live_venue(exchange_url: str) -> AsyncIterator[str]:
-    async with httpx.AsyncClient(base_url=exchange_url, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=exchange_url, timeout=60) as http:
         with socket.create_server(("127.0.0.1", 0)) as listening:
             config = uvicorn.Config(LiveVenue(http), log_config=None, lifespan="off", ws="none")
             server = uvicorn.Server(config)

@@ -48,7 +48,7 @@ async def shared_account(open_house):
 
 
 async def wait_for_quote(house, symbol):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while house.exchange.venue.quote(symbol) is None:  # noqa: ASYNC110 - the market's own time
             await asyncio.sleep(0.02)
 

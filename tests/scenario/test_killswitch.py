@@ -24,7 +24,7 @@ from journal.reads.reader import Reader
 
 CHILD = Path(__file__).with_name("child.py")
 ROOT = Path(__file__).parents[2]
-STARTING_S = 60.0
+STARTING_S = 90.0
 PASSIVE = {"style": "passive", "limit_offset_bps": -45.0}
 PAIR = "BTC/USD"
 
@@ -109,12 +109,12 @@ async def with_resting_entry(house, until):
     """Let the model want one passive entry, and wait until it rests."""
     house.model.answers["execution_plan"] = PASSIVE
     house.model.wants[PAIR] = "buy"
-    return await until(lambda: entries(house, "new"), 40, what="an entry rests at the venue")
+    return await until(lambda: entries(house, "new"), what="an entry rests at the venue")
 
 
 async def status(settings):
     url = f"http://127.0.0.1:{settings['PORT']}/status"
-    async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
+    async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
         return (await client.get(url)).json()
 
 
@@ -152,9 +152,9 @@ async def test_a_stopped_process_is_halted_from_outside(open_house, until, setti
                 now = await status(settings)
                 return now["trading"] == "halted" and now["trading_code"] == "OPERATOR"
 
-            await until(is_halted, 20, what="the bot knows that it is halted")
+            await until(is_halted, what="the bot knows that it is halted")
             mark = Path(settings["DATABASE_URL"].removeprefix("sqlite:///") + ".halt")
-            await until(lambda: not mark.exists(), 20, what="the halt is journaled")
+            await until(lambda: not mark.exists(), what="the halt is journaled")
             bars = house.exchange.venue.clock.now_ns() + 4_000_000_000
             await until(lambda: house.exchange.venue.clock.now_ns() > bars, what="four bars")
             assert len(posts(house)) == sent
@@ -189,7 +189,7 @@ async def test_flatten_from_outside_closes_what_a_hung_bot_holds(open_house, unt
         settings = settings_of(house)
         async with child(settings) as bot:
             house.model.wants[PAIR] = "buy"
-            await until(lambda: house.resting_stop(PAIR), 40, what="it is held and protected")
+            await until(lambda: house.resting_stop(PAIR), what="it is held and protected")
             house.model.wants[PAIR] = "hold"
             os.kill(bot.pid, signal.SIGSTOP)
             code, answer = await halt(settings, "--flatten")
@@ -205,7 +205,7 @@ async def test_protection_stays_unless_it_is_named(open_house, until, settings_o
         settings = settings_of(house)
         async with child(settings) as bot:
             house.model.wants[PAIR] = "buy"
-            stop = await until(lambda: house.resting_stop(PAIR), 40, what="it is protected")
+            stop = await until(lambda: house.resting_stop(PAIR), what="it is protected")
             house.model.wants[PAIR] = "hold"
             os.kill(bot.pid, signal.SIGSTOP)
             code, answer = await halt(settings)
@@ -233,7 +233,7 @@ async def test_a_halt_without_keys_still_binds_the_bot_that_wakes(open_house, un
             async def is_halted():
                 return (await status(settings))["trading"] == "halted"
 
-            await until(is_halted, 60, what="the bot knows that it is halted")
+            await until(is_halted, what="the bot knows that it is halted")
 
 
 async def test_a_venue_that_is_away_is_three_and_the_halt_still_stands(open_house, settings_of):

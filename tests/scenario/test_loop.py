@@ -21,7 +21,7 @@ async def bought(house, process, until, symbol):
     """Have the model buy, and wait until the venue holds a position with a stop at rest."""
     house.model.wants[symbol] = "buy"
     await until(lambda: house.held(symbol) > 0, what="the venue holds a position")
-    stop = await until(lambda: house.resting_stop(symbol), 3, what="a stop rests at the venue")
+    stop = await until(lambda: house.resting_stop(symbol), what="a stop rests at the venue")
     (seen,) = await until(
         lambda: [
             view for view in process.bot.positions() if view.protected_by is ProtectedBy.VENUE
@@ -37,8 +37,8 @@ async def sold(house, process, until, symbol):
     house.model.wants[symbol] = "sell"
     await until(lambda: house.held(symbol) == 0, what="the venue is flat")
     house.model.wants[symbol] = "hold"
-    await until(lambda: not process.bot.positions(), 5, what="the bot is flat")
-    await until(lambda: house.resting_stop(symbol) is None, 5, what="no stop is left")
+    await until(lambda: not process.bot.positions(), what="the bot is flat")
+    await until(lambda: house.resting_stop(symbol) is None, what="no stop is left")
 
 
 @pytest.mark.parametrize(("symbol", "settings", "order_class"), ROADS)
@@ -64,7 +64,7 @@ async def test_a_trade_goes_from_tick_to_profit(open_house, until, symbol, setti
             story = await reader.decisions.story(decision_id)
             return story if _entry(story).order.state is OrderState.FILLED else None
 
-        story = await until(is_journaled, 5, what="the journal knows of the fill")
+        story = await until(is_journaled, what="the journal knows of the fill")
         assert story.decision.symbol == symbol
         assert [call.role for call in story.decision.calls] == list(Role)
         assert {call.prompt_digest for call in story.decision.calls} == set(story.prompts)
@@ -79,7 +79,7 @@ async def test_a_trade_goes_from_tick_to_profit(open_house, until, symbol, setti
             report = await reader.report()
             return report if [row.quantity for row in report.symbols] == [0] else None
 
-        report = await until(is_added_up, 5, what="the report is flat")
+        report = await until(is_added_up, what="the report is flat")
         gained = Decimal(house.exchange.venue.account()["cash"]) - cash
         assert report.realized != 0
         assert abs(report.realized - report.fees - gained) < Decimal("0.02")

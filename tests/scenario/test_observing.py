@@ -86,8 +86,8 @@ async def test_a_trade_is_seen_by_metrics_traces_and_a_webhook(open_house, until
             async with house.bot(**watchers) as process:
                 house.model.wants[PAIR] = "buy"
                 await until(lambda: house.held(PAIR) > 0, what="the venue holds a position")
-                await until(lambda: _value(process, "orders_sent_total", leg="entry"), 5)
-                await until(lambda: house.resting_stop(PAIR), 5, what="a stop rests")
+                await until(lambda: _value(process, "orders_sent_total", leg="entry"))
+                await until(lambda: house.resting_stop(PAIR), what="a stop rests")
                 house.model.wants[PAIR] = "hold"
                 await process.bot.halt(actor="ann", reason="lunch")
                 (_, body) = (await until(lambda: alerts, what="the webhook is told"))[0]
@@ -112,7 +112,7 @@ async def test_a_dead_collector_and_a_dead_webhook_cost_the_trading_nothing(open
         async with house.bot(**dead) as process:
             house.model.wants[PAIR] = "buy"
             await until(lambda: house.held(PAIR) > 0, what="the venue holds a position")
-            await until(lambda: house.resting_stop(PAIR), 5, what="a stop rests")
+            await until(lambda: house.resting_stop(PAIR), what="a stop rests")
             await process.bot.halt(actor="ann")
             began = time.monotonic()
         assert time.monotonic() - began < 30

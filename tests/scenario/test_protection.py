@@ -21,10 +21,10 @@ def covers(house):
 async def bought(house, until, process):
     """Wait for a position behind its stop; nothing more is bought."""
     house.model.wants[PAIR] = "buy"
-    await until(lambda: house.held(PAIR) > 0, 30, what="a position")
+    await until(lambda: house.held(PAIR) > 0, what="a position")
     house.model.wants[PAIR] = "hold"
-    await until(lambda: covers(house), 10, what="a stop for all of it")
-    await until(process.bot.positions, 10, what="the bot knows its position")
+    await until(lambda: covers(house), what="a stop for all of it")
+    await until(process.bot.positions, what="the bot knows its position")
 
 
 async def test_a_lost_stop_comes_back_with_model_slots_and_journal_dead(open_house, until):
@@ -40,7 +40,7 @@ async def test_a_lost_stop_comes_back_with_model_slots_and_journal_dead(open_hou
 
             type(house.model).__call__ = hang
             try:
-                await until(lambda: process.bot.status().slots_busy == 1, 20, what="no slot free")
+                await until(lambda: process.bot.status().slots_busy == 1, what="no slot free")
                 for spool in house.journal.parent.glob("*spool*"):
                     spool.unlink()
                     spool.mkdir()
@@ -53,7 +53,7 @@ async def test_a_lost_stop_comes_back_with_model_slots_and_journal_dead(open_hou
                     10,
                     what="another stop",
                 )
-                await until(lambda: process.bot.positions()[0].protected_by == "venue", 10)
+                await until(lambda: process.bot.positions()[0].protected_by == "venue")
                 lock.close()
             finally:
                 stuck.set()
@@ -72,7 +72,7 @@ async def test_settings_close_a_position_by_time_and_symbol(open_house, until):
             await bought(house, until, process)
             (view,) = process.bot.positions()
             assert view.stop_price >= view.average_price * Decimal("0.97")
-            await until(lambda: house.held(PAIR) * 86_000 < 10, 30, what="the position is gone")
+            await until(lambda: house.held(PAIR) * 86_000 < 10, what="the position is gone")
             codes = {notice.code for notice in process.bot.status().notices}
             assert "HOLDING_TIME_OVER" in codes
 
@@ -91,12 +91,12 @@ async def test_a_trailing_distance_in_ranges_survives_a_restart(open_house, unti
             before = process.bot._parts.exits.plan(PAIR)
             assert before.trail is not None
         async with house.up(**changes) as process:
-            await until(process.bot.positions, 20, what="the position is known again")
+            await until(process.bot.positions, what="the position is known again")
             after = process.bot._parts.exits.plan(PAIR)
             assert after.trail == before.trail
             assert after.opened_at == before.opened_at
             assert after.stop >= before.stop
-            await until(lambda: covers(house), 10, what="a stop for all of it")
+            await until(lambda: covers(house), what="a stop for all of it")
 
 
 async def test_a_fill_whose_event_is_lost_is_asked_after(open_house, until):

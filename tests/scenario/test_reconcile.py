@@ -94,7 +94,7 @@ async def test_a_position_that_stays_unexplained_halts_until_a_person_accepts_it
         (difference,) = [each for each in found.differences if not each.is_settled]
         assert (difference.code, difference.symbol) == ("POSITION_DIFFERS", "AAPL")
         assert (difference.ours, difference.venue) == (held, held + 2)
-        await until(lambda: bot.status().trading is TradingState.HALTED, 60, what="halted")
+        await until(lambda: bot.status().trading is TradingState.HALTED, what="halted")
         status = bot.status()
         assert status.trading_code == "POSITION_DIFFERS"
         for told in (str(held), str(held + 2), "AAPL", "autohedge reconcile"):

@@ -42,7 +42,7 @@ async def test_every_decision_of_a_run_replays_to_the_byte(open_house, until, an
             page = await reads.page(limit=500)
             return page.items if len(page.items) >= LEAST else None
 
-        rows = await until(journaled, 5)
+        rows = await until(journaled)
         seen = Counter(row.outcome for row in rows)
         for row in rows:
             story = await reads.story(row.id)

@@ -113,7 +113,7 @@ async def answers_of(port: int, until) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     token = {"authorization": f"Bearer {CANARIES['API_TOKEN']}"}
     wrong = {"authorization": f"Bearer {CANARIES['API_TOKEN']}x"}
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
         paths = await readable(client, token, until)
         for path in paths:
             for headers in (token, {}, wrong):

@@ -74,7 +74,7 @@ async def test_stop_leaves_no_task_and_start_after_it_is_one_bot(open_house, htt
             assert (await client.post("/stop")).json()["session"] == "stopped"
             assert (await client.post("/stop")).json()["session"] == "stopped"
             assert tasks()["Dispatcher.run_forever"] == 0
-            await until(lambda: not tasks() - before, 5, what="no session task is left")
+            await until(lambda: not tasks() - before, what="no session task is left")
         decided = process.bot.status().decisions
         asked = len(house.model.asked)
         end = house.exchange.venue.clock.now_ns() + 2 * NS_PER_S
@@ -111,7 +111,7 @@ async def test_the_guard_protects_without_a_session(open_house, until):
         stop = await until(lambda: house.resting_stop("BTC/USD"))
         await process.bot.stop(actor="test")
         house.exchange.venue.cancel(stop["id"])
-        again = await until(lambda: house.resting_stop("BTC/USD"), 5, what="a new stop rests")
+        again = await until(lambda: house.resting_stop("BTC/USD"), what="a new stop rests")
         assert again["id"] != stop["id"]
         assert Decimal(again["qty"]) == house.held("BTC/USD")
 

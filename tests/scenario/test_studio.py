@@ -19,8 +19,8 @@ from langgraph_sdk import get_client
 
 ROOT = Path(__file__).parents[2]
 WINDOWS = ROOT / "tests" / "golden" / "windows"
-READY_WITHIN_S = 60
-ENDS_WITHIN_S = 20
+READY_WITHIN_S = 90
+ENDS_WITHIN_S = 60
 
 
 def saved(name: str) -> dict[str, Any]:

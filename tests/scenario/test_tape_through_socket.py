@@ -26,7 +26,7 @@ async def test_the_real_tape_is_decided_upon_faster_than_it_happened(open_house,
             def is_decided():
                 return bot.status().decisions >= LEAST
 
-            await until(is_decided, 30, what="the rules decide")
+            await until(is_decided, what="the rules decide")
             (seen,) = bot.status().symbols
             assert seen.bars > bars
             assert not seen.is_stale
@@ -34,7 +34,7 @@ async def test_the_real_tape_is_decided_upon_faster_than_it_happened(open_house,
             def is_level():
                 return bot.status().symbols[0].last_price == venue.trade(ES_SYMBOL).price
 
-            await until(is_level, 5, what="the store's last trade is the venue's")
+            await until(is_level, what="the store's last trade is the venue's")
             await bot.stop(actor="test")
 
             async def journaled():

@@ -175,7 +175,7 @@ async def child(settings):
         cwd=Path(settings["DATABASE_URL"].removeprefix("sqlite:///")).parent,
     )
     try:
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(60):
             assert await process.stdout.readline() == b"ready\n"
         yield process
     finally:

@@ -10,7 +10,7 @@ from api.proving.faults.steps import Step
 from domain.records import Record
 from exchange.faults import Fault, FaultKind, Seam, Where
 
-STEPS_IN_SHORT = 2
+STEPS_IN_SHORT = 1
 _STREAMS = ("trade_updates", "iex", "crypto/us")
 
 

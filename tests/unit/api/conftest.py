@@ -345,7 +345,7 @@ class Desk:
     alert = staticmethod(alert)
 
     def client(self, **options: Any) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=10, **options)
+        return httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=60, **options)
 
     async def asked(self) -> list[tuple[str, dict[str, Any]]]:
         return [ask for ask in self.engine.asked if ask[0] != "status"]
@@ -367,14 +367,14 @@ async def serve(
         desk.port = listening.getsockname()[1]
         server = Served(server_config(desk.app, host="127.0.0.1", port=desk.port))
         serving = asyncio.create_task(server.serve([listening]))
-        await asyncio.wait_for(server.listens.wait(), 10)
+        await asyncio.wait_for(server.listens.wait(), 60)
         try:
             async with desk.client() as desk.http:
                 yield desk
         finally:
             desk.app.state.stream.close()
             server.should_exit = True
-            await asyncio.wait_for(serving, 10)
+            await asyncio.wait_for(serving, 60)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import uvicorn
 
 from api.security import ConnectionLimits, SecurityConfig, bounded
 
-SOON = 20.0
+SOON = 60.0
 """Seconds within which something must have happened, however busy the machine."""
 
 

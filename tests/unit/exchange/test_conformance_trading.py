@@ -55,7 +55,7 @@ EXITS = {
     "take_profit": TakeProfitRequest(limit_price=110),
     "stop_loss": StopLossRequest(stop_price=95),
 }
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 
 class RestServer(uvicorn.Server):

@@ -29,7 +29,7 @@ async def asking(**options):
     """An exchange of its own and a client of it."""
     async with (
         exchange(**options) as server,
-        httpx.AsyncClient(base_url=server.rest_url, headers=KEYS, timeout=20) as http,
+        httpx.AsyncClient(base_url=server.rest_url, headers=KEYS, timeout=60) as http,
     ):
         yield server, http
 
@@ -62,7 +62,7 @@ async def server():
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def http(server):
-    async with httpx.AsyncClient(base_url=server.rest_url, headers=KEYS, timeout=20) as client:
+    async with httpx.AsyncClient(base_url=server.rest_url, headers=KEYS, timeout=60) as client:
         yield client
 
 

@@ -53,7 +53,7 @@ async def exchange(**options):
     config = ExchangeConfig(symbols=(seeded_stock("AAPL", 190.0),), history_minutes=10)
     async with (
         ExchangeServer(config, **options) as server,
-        httpx.AsyncClient(base_url=server.rest_url, headers=KEYS, timeout=5) as http,
+        httpx.AsyncClient(base_url=server.rest_url, headers=KEYS, timeout=60) as http,
     ):
         yield server, http
 

@@ -40,7 +40,7 @@ class Socket:
         self.socket = socket
         self.unread = []
 
-    async def frame(self, within_s=10.0):
+    async def frame(self, within_s=60.0):
         async with asyncio.timeout(within_s):
             return json.loads(await self.socket.recv())
 
@@ -137,7 +137,7 @@ async def scene(speed=1.0):
     )
     async with (
         ExchangeServer(config) as server,
-        httpx.AsyncClient(base_url=server.rest_url, headers=KEYS, timeout=5) as http,
+        httpx.AsyncClient(base_url=server.rest_url, headers=KEYS, timeout=60) as http,
     ):
         yield Scene(server, http)
 

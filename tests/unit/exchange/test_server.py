@@ -38,7 +38,7 @@ async def asking(of):
     """A running exchange and a client of it."""
     async with (
         ExchangeServer(of) as server,
-        httpx.AsyncClient(base_url=server.rest_url, headers=KEYS, timeout=5) as http,
+        httpx.AsyncClient(base_url=server.rest_url, headers=KEYS, timeout=60) as http,
     ):
         yield server, http
 
@@ -68,7 +68,7 @@ async def test_a_resting_limit_order_fills_once_the_market_comes_to_it():
     body = {"symbol": "AAPL", "side": "buy", "type": "limit", "time_in_force": "gtc", "qty": "1"}
     server.venue.submit({**body, "limit_price": str(price)})
     assert [e["event"] for e in events] == ["new"]
-    async with server, asyncio.timeout(20):
+    async with server, asyncio.timeout(60):
         while "fill" not in [e["event"] for e in events]:  # noqa: ASYNC110 -- polled
             await asyncio.sleep(0.01)
     fill = events[-1]

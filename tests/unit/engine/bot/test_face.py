@@ -77,10 +77,10 @@ CONTROLS = {
 async def test_a_disk_that_hangs_keeps_no_exit_waiting(control, bot, disk, hands):
     """Both waited for their own entry's commit, ten seconds long, before the first order went."""
     asked = asyncio.create_task(control(bot))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await hands.acted.wait()
     assert not asked.done()
     assert disk.asked
     disk.released.set()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await asked

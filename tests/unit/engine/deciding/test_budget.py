@@ -58,7 +58,7 @@ async def test_tokens_a_minute_make_a_request_wait_until_enough_have_passed() ->
 async def test_request_larger_than_a_minutes_tokens_is_admitted_alone() -> None:
     """It would otherwise wait for ever."""
     budget, clock = make(tokens_per_minute=100)
-    await asyncio.wait_for(budget.admit(tokens=1000), 1)
+    await asyncio.wait_for(budget.admit(tokens=1000), 60)
     assert clock.sleepers == 0
 
 
@@ -67,7 +67,7 @@ async def test_what_a_call_really_took_replaces_its_estimate() -> None:
     budget, _ = make(tokens_per_minute=100)
     await budget.admit(tokens=100)
     budget.spend(tokens_in=30, tokens_out=10, cost_usd=0)
-    await asyncio.wait_for(budget.admit(tokens=60), 1)
+    await asyncio.wait_for(budget.admit(tokens=60), 60)
     third = asyncio.create_task(budget.admit(tokens=1))
     await settle()
     assert not third.done()

@@ -344,7 +344,7 @@ class Stand:
         """Return the kinds of what was published."""
         return [kind for kind, _ in self.published]
 
-    async def until(self, condition: Any, deadline_s: float = 5.0) -> None:
+    async def until(self, condition: Any, deadline_s: float = 60.0) -> None:
         """Wait until the condition holds, looking after every change and at least each 5 ms."""
         async with asyncio.timeout(deadline_s):
             while not condition():  # noqa: ASYNC110 - the condition spans several parts

@@ -186,7 +186,7 @@ async def test_a_fill_moves_ledger_journal_listeners_and_watchers_in_one_step(ke
         "fill_received",
         "position_changed",
     ]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while len(await kept.journal.reader.entries_after(0)) < 2:  # noqa: ASYNC110 - other thread
             await asyncio.sleep(0.005)
     stored = await kept.journal.reader.entries_after(0)

@@ -63,7 +63,7 @@ async def rung():
 async def running(rung):
     """Run the alarm for the block; each wait in it has a deadline."""
     task = asyncio.create_task(rung.alarm.run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         yield
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -55,7 +55,7 @@ async def end(task):
 
 
 async def settled(condition):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - the condition spans several parts
             await asyncio.sleep(0.001)
 

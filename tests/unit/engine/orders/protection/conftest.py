@@ -99,9 +99,9 @@ class Guarded:
 
     async def flat(self, symbol="BTC/USD"):
         """Wait until position, orders and plan are gone."""
-        await self.stand.until(lambda: not self.stand.venue.positions(), 10)
-        await self.stand.until(lambda: not self.stand.book.working(), 10)
-        await self.stand.until(lambda: self.exits.plan(symbol) is None, 10)
+        await self.stand.until(lambda: not self.stand.venue.positions())
+        await self.stand.until(lambda: not self.stand.book.working())
+        await self.stand.until(lambda: self.exits.plan(symbol) is None)
 
 
 @asynccontextmanager

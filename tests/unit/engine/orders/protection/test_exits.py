@@ -181,4 +181,4 @@ async def test_a_refused_stop_is_tried_again_ever_more_slowly(guarded, stand, cr
     await asyncio.sleep(0.5)
     assert len(refusals) >= 45
     refusals.clear()
-    await stand.until(lambda: guarded.protected("BTC/USD"), 10)
+    await stand.until(lambda: guarded.protected("BTC/USD"))

@@ -286,7 +286,7 @@ class Bench:
         return is_flat or self.exits.protected_by(self.instrument.symbol) == "venue"
 
     async def _until(self, condition):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not condition():  # noqa: ASYNC110 - the condition spans several parts
                 await asyncio.sleep(0.005)
 

@@ -58,8 +58,8 @@ async def test_a_resting_buy_of_ours_does_not_block_the_stop(guarded, stand):
         "client_order_id": "ah-d777-entry-1",
     }
     lost = stand.venue.submit(body)
-    await stand.until(lambda: stand.posts(403), 10)
-    await stand.until(lambda: guarded.protected("AAPL"), 10)
+    await stand.until(lambda: stand.posts(403))
+    await stand.until(lambda: guarded.protected("AAPL"))
     assert {o["status"] for o in guarded.at_venue(id=lost["id"])} == {"canceled"}
     assert len(guarded.resting("AAPL")) == 1
 
@@ -68,7 +68,7 @@ async def test_a_wash_refusal_is_overcome_and_its_gap_measured(guarded, stand, c
     """The refused stop is sent again under a new name, and the time without one is known."""
     refuse_stops(stand, WASH, 2)
     await stand.gateway.submit(crypto(stand))
-    await stand.until(guarded.protected, 10)
+    await stand.until(guarded.protected)
     names = [each.body["client_order_id"] for each in stand.posts(403)]
     assert names == ["ah-d001-stop-1", "ah-d001-stop-2"]
     (gap,) = [gap for gap in guarded.measured if gap[2] is Cause.FILL]
@@ -93,7 +93,7 @@ async def test_a_held_quantity_is_freed_before_the_stop_is_sent_again(guarded, s
             "client_order_id": "ah-d001-stop-99",
         }
     )
-    await stand.until(lambda: guarded.stop_price("AAPL") == 98, 10)
+    await stand.until(lambda: guarded.stop_price("AAPL") == 98)
     assert guarded.resting("AAPL")[0]["qty"] == "0.37"
     assert {o["status"] for o in guarded.at_venue(id=forgotten["id"])} == {"canceled"}
 
@@ -137,7 +137,7 @@ async def test_a_gap_through_the_stop_limit_is_sold_again_and_again_until_out(
             stand.venue.on_quote("BTC/USD", bid, 0.2, bid + 10, 1.0, now_ns)
             stand.venue.on_trade("BTC/USD", bid, 0.1, now_ns)
             guarded.exits.wake("BTC/USD")
-            await stand.until(lambda left=left: stand.ledger.quantity("BTC/USD") < left, 10)
+            await stand.until(lambda left=left: stand.ledger.quantity("BTC/USD") < left)
         await guarded.flat()
         exits = guarded.at_venue(side="sell", type="limit", time_in_force="ioc")
         assert len(exits) >= 3
@@ -160,7 +160,7 @@ async def test_exits_that_find_no_buyer_are_spaced(guarded, stand, crypto):
 
     stand.script.before.append(rule)
     guarded.move("BTC/USD", 45_000.0, 45_010.0)
-    await stand.until(lambda: len(stand.posts(403)) >= 3, 10)
+    await stand.until(lambda: len(stand.posts(403)) >= 3)
     before = len(stand.posts(403))
     await asyncio.sleep(0.5)
     assert len(stand.posts(403)) - before <= 3
@@ -180,7 +180,7 @@ async def test_a_dead_feed_does_not_keep_an_exit_in(stand, crypto, exits_over):
         stand.trade("BTC/USD", 47_000.0)
         stand.wall.skip(5)
         guarded.exits.wake("BTC/USD")
-        await stand.until(lambda: not stand.venue.positions(), 15)
+        await stand.until(lambda: not stand.venue.positions())
 
 
 async def test_protection_needs_no_disk(guarded, stand, crypto):
@@ -195,17 +195,17 @@ async def test_protection_needs_no_disk(guarded, stand, crypto):
     (stop,) = guarded.resting()
     await stand.close_journal()
     stand.venue.cancel(stop["id"])
-    await stand.until(lambda: len(guarded.at_venue(type="stop_limit")) == 2, 10)
-    await stand.until(guarded.protected, 10)
+    await stand.until(lambda: len(guarded.at_venue(type="stop_limit")) == 2)
+    await stand.until(guarded.protected)
     guarded.move("BTC/USD", 52_100.0, 52_110.0)
-    await stand.until(lambda: not stand.venue.positions(), 10)
+    await stand.until(lambda: not stand.venue.positions())
 
 
 async def test_a_position_without_a_stop_is_told_of_at_the_bar(guarded, stand, crypto):
     """One alert a gap, and `/positions` says who watches: the engine while it sees a price."""
     left = refuse_stops(stand, HELD, 1000)
     await stand.gateway.submit(crypto(stand))
-    await stand.until(lambda: "POSITION_UNPROTECTED" in guarded.codes(), 10)
+    await stand.until(lambda: "POSITION_UNPROTECTED" in guarded.codes())
     assert guarded.exits.protected_by("BTC/USD") is ProtectedBy.ENGINE
     assert guarded.exits.bare_for_s()["BTC/USD"] > 1
     guarded.exits.is_suspended = True
@@ -213,7 +213,7 @@ async def test_a_position_without_a_stop_is_told_of_at_the_bar(guarded, stand, c
     guarded.exits.is_suspended = False
     left.clear()
     guarded.exits.wake_all()
-    await stand.until(guarded.protected, 10)
+    await stand.until(guarded.protected)
     assert guarded.codes().count("POSITION_UNPROTECTED") == 1
     assert guarded.exits.bare_for_s() == {}
 
@@ -234,7 +234,7 @@ async def test_a_position_that_a_gap_made_too_small_keeps_its_stop(guarded, stan
     assert len(guarded.resting()) == 1
     assert guarded.exits.plan("BTC/USD") is not None
     guarded.move("BTC/USD", 50_000.0, 50_010.0)
-    await stand.until(lambda: not stand.venue.positions(), 10)
+    await stand.until(lambda: not stand.venue.positions())
 
 
 async def test_a_stop_that_sells_a_position_that_is_gone_is_taken_back(guarded, stand):
@@ -254,12 +254,12 @@ async def test_a_stop_that_sells_a_position_that_is_gone_is_taken_back(guarded, 
             "time_in_force": "day",
         }
     )
-    await stand.until(lambda: not stand.venue.positions(), 10)
+    await stand.until(lambda: not stand.venue.positions())
     stand.wall.skip(30)
     for _ in range(3):
         stand.wall.skip(11)
         await stand.look()
-    await stand.until(lambda: stand.ledger.quantity("AAPL") == 0, 10)
-    await stand.until(lambda: not guarded.resting("AAPL"), 10)
+    await stand.until(lambda: stand.ledger.quantity("AAPL") == 0)
+    await stand.until(lambda: not guarded.resting("AAPL"))
     states = {order.state for order in stand.book.working()}
     assert OrderState.ACCEPTED not in states

@@ -82,7 +82,7 @@ async def test_a_restart_between_the_old_stop_and_the_new_one(stands, exits_over
     (stop,) = guarded.resting()
     venue.cancel(stop["id"])
     async with reborn(at, rules=TRAILING) as (stand, guarded):
-        await stand.until(lambda: guarded.stop_price() == 53_900, 10)
+        await stand.until(lambda: guarded.stop_price() == 53_900)
         await stand.until(guarded.protected)
         await stand.until(lambda: any(gap[2] is Cause.RESTART for gap in guarded.measured))
         assert max(seconds for _, seconds, _ in guarded.measured) < 5
@@ -116,7 +116,7 @@ async def test_rules_that_changed_meanwhile_count_and_loosen_nothing(
         await stand.gateway.submit(crypto(stand, take_profit=FAR))
         await stand.until(lambda: guarded.stop_price() == 49_000)
     async with reborn(at, rules=ExitRules(stop_loss=distance_of("1%"))) as (stand, guarded):
-        await stand.until(lambda: guarded.stop_price() == 49_500, 10)
+        await stand.until(lambda: guarded.stop_price() == 49_500)
         await stand.close_journal()
     async with reborn(at) as (stand, guarded):
         await stand.until(guarded.protected)
@@ -168,6 +168,6 @@ async def test_stops_of_a_position_that_went_while_nobody_ran_are_taken_back(
     body = {"symbol": "AAPL", "side": "sell", "type": "market", "time_in_force": "day"}
     venue.submit({**body, "qty": "0.37"})
     async with reborn(at) as (stand, guarded):
-        await stand.until(lambda: not stand.book.working(), 10)
-        await stand.until(lambda: guarded.exits.plan("AAPL") is None, 10)
+        await stand.until(lambda: not stand.book.working())
+        await stand.until(lambda: guarded.exits.plan("AAPL") is None)
         assert not guarded.resting("AAPL")

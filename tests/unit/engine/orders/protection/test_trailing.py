@@ -155,7 +155,7 @@ async def test_stocks_are_sold_before_the_session_ends_and_crypto_is_kept(
         stand.quote("AAPL", 99.99, 100.0)
         stand.quote("BTC/USD", 50_000.0, 50_010.0)
         guarded.exits.wake("AAPL")
-        await stand.until(lambda: stand.ledger.quantity("AAPL") == 0, 10)
+        await stand.until(lambda: stand.ledger.quantity("AAPL") == 0)
         await stand.until(lambda: guarded.exits.plan("AAPL") is None)
         assert "OVERNIGHT_FLAT" in guarded.codes()
         assert stand.ledger.quantity("BTC/USD") > 0
@@ -174,7 +174,7 @@ async def test_what_was_kept_over_a_night_by_an_engine_that_was_down_goes_at_the
         stand.wall.skip(31)
         stand.quote("AAPL", 99.99, 100.0)
         guarded.exits.wake("AAPL")
-        await stand.until(lambda: stand.ledger.quantity("AAPL") == 0, 10)
+        await stand.until(lambda: stand.ledger.quantity("AAPL") == 0)
 
 
 async def test_out_of_hours_a_price_beyond_the_stop_sells_nothing(stand, exits_over):
