@@ -20,6 +20,7 @@ from graph.analysts.model.conversation import (
     is_shown_less,
     prompts_of,
 )
+from graph.analysts.model.told import told_in
 from graph.analysts.recorded import Recorded
 from graph.analysts.registry import enroll
 from graph.analysts.rules import POLICY, POLICY_DIGEST
@@ -74,6 +75,11 @@ class Desk:
     def analyst(self) -> str:
         """Return the analyst's name, as decisions record it."""
         return self._analyst.name
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """Return the digest of each role's prompt and schema: what a window keeps of them."""
+        return digests_of(self._told)
 
     @property
     def has_approvals(self) -> bool:
@@ -153,16 +159,25 @@ async def replay(
 
     The canonical forms are what is compared. `prompts` are the journaled texts by digest, and
     `approval` is the journaled reason code: where it is a person's or the clock's word on an order,
-    that word is recorded as answers are. Raises `ConfigError` (`REPLAY_PROMPT_CHANGED` with the
-    difference, `REPLAY_ANSWER_MISSING`). The record answers at once, so there is no deadline to
-    meet; a minute bounds the journal's reading.
+    that word is recorded as answers are. Prompts of one's own are found in what was asked, and of
+    a role that was not asked the window's digest stands. Raises `ConfigError`
+    (`REPLAY_PROMPT_CHANGED` with the difference, `REPLAY_ANSWER_MISSING`). The record answers at
+    once, so there is no deadline to meet; a minute bounds the journal's reading.
     """
-    desk = Desk(Recorded(answers, analyst=analyst, prompts=prompts), clock)
+    told = told_in(window, (prompts or {}).values())
+    recorded = Recorded(answers, analyst=analyst, prompts=prompts, told=told)
+    desk = Desk(recorded, clock, told=told)
     run = await desk.decide(window, deadline_s=60.0)
-    if run.decision.outcome is not Outcome.ORDERED or approval not in OUTCOMES:
-        return run
-    said = msgspec.structs.replace(run.decision, outcome=OUTCOMES[approval], reason_code=approval)
-    return msgspec.structs.replace(run, decision=said)
+    asked = {call.role.value for call in run.decision.calls}
+    unasked = {role: named for role, named in window.prompts.items() if role not in asked}
+    decision = msgspec.structs.replace(
+        run.decision, graph_version=_version_of(desk.prompts | unasked)
+    )
+    if decision.outcome is Outcome.ORDERED and approval in OUTCOMES:
+        decision = msgspec.structs.replace(
+            decision, outcome=OUTCOMES[approval], reason_code=approval
+        )
+    return msgspec.structs.replace(run, decision=decision)
 
 
 def prompts_in(decision: Decision, window: Window, *, told: Told = BUILT_IN) -> dict[str, str]:
@@ -183,7 +198,11 @@ def prompts_in(decision: Decision, window: Window, *, told: Told = BUILT_IN) -> 
 
 def graph_version(told: Told = BUILT_IN) -> str:
     """Name what decides besides the answers: our version, the prompts and the rules' policy."""
-    return f"{VERSION}-{digest({**digests_of(told), 'rules': POLICY_DIGEST})[:12]}"
+    return _version_of(digests_of(told))
+
+
+def _version_of(prompts: Mapping[str, str]) -> str:
+    return f"{VERSION}-{digest({**prompts, 'rules': POLICY_DIGEST})[:12]}"
 
 
 def _decision(state: dict[str, Any], window: Window, times_ns: tuple[int, int]) -> Decision:

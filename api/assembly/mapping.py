@@ -7,6 +7,7 @@ from pathlib import Path
 from api.assembly.live import check_venue
 from api.assembly.plan import AnalystPlan, Plan, WatchersPlan
 from api.settings import Config
+from api.settings.fields import ANALYSTS
 from broker.alpaca import AlpacaBrokerConfig
 from domain.errors import ConfigError
 from domain.market import AssetClass, Floors, asset_class_of
@@ -15,8 +16,11 @@ from engine.deciding.budget import BudgetConfig
 from engine.orders.protection.rules import ExitRules, Overnight, rules_by_symbol
 from engine.orders.protection.seams import ExitsConfig
 from feeds.alpaca.config import STREAM_URL, AlpacaFeedConfig, Channel
+from graph.analysts.model.conversation import BUILT_IN
 from graph.analysts.model.costs import Price
 from graph.analysts.model.endpoint import EndpointConfig, Method
+from graph.analysts.model.told import read_told
+from graph.analysts.own import NAMED
 from graph.approval.checkpoints import CheckpointsConfig
 from journal.database import JournalConfig, address_of
 
@@ -128,8 +132,10 @@ def _analyst(config: Config, mode: str) -> AnalystPlan:
 def analyst_of(config: Config, wanted: str) -> AnalystPlan:
     """Return the plan of one analyst: `auto` takes `llm` with a key and `rules` without."""
     s = config.settings
-    if wanted not in {"auto", "llm", "rules", "local"}:
-        raise ConfigError(f"There is no analyst {wanted!r}.", remedy="Use llm, rules or local.")
+    if wanted not in ANALYSTS and NAMED.fullmatch(wanted) is None:
+        raise ConfigError(
+            f"There is no analyst {wanted!r}.", remedy="Use llm, rules, local or module:Class."
+        )
     budget = BudgetConfig(
         requests_per_minute=s.llm_requests_per_minute,
         tokens_per_minute=s.llm_tokens_per_minute,
@@ -140,7 +146,10 @@ def analyst_of(config: Config, wanted: str) -> AnalystPlan:
         kind = "llm" if s.has_model_key else "rules"
         why = "a model key is set" if s.has_model_key else "no model key is set"
     endpoint = _endpoint(config) if kind == "llm" else None
-    return AnalystPlan(kind=kind, why=why, endpoint=endpoint, cache=Path(".cache"), budget=budget)
+    told = read_told(s.prompts_dir) if kind == "llm" and s.prompts_dir is not None else BUILT_IN
+    return AnalystPlan(
+        kind=kind, why=why, endpoint=endpoint, cache=Path(".cache"), budget=budget, told=told
+    )
 
 
 def _endpoint(config: Config) -> EndpointConfig:

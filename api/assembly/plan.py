@@ -16,9 +16,10 @@ from journal.database import JournalConfig, address_of
 
 @dataclass(frozen=True, kw_only=True)
 class AnalystPlan:
-    """Who answers: `rules`, `llm` or `local`. `endpoint` is for `llm`, `cache` for `local`.
+    """Who answers: `rules`, `llm`, `local` or a `module:Class`.
 
-    `told` replaces the built-in prompts of `llm`, by role.
+    `endpoint` is for `llm`, `cache` for `local`; `told` replaces the built-in prompts of `llm`, by
+    role.
     """
 
     kind: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
@@ -12,7 +13,9 @@ from pydantic_settings import NoDecode
 
 from api.settings.source import FromEnvironment
 from engine.orders.protection.rules import changes_by_symbol, distance_of, seconds_of
+from graph.analysts.own import NAMED
 
+ANALYSTS = ("auto", "llm", "rules", "local")
 REAL_MONEY = "yes-real-money"
 HTTP = r"^https?://"
 WS = r"^wss?://"
@@ -52,8 +55,13 @@ class Settings(FromEnvironment):
         "no", f"{REAL_MONEY} allows `run --live`; anything else is paper."
     )
 
-    analyst: Literal["auto", "llm", "rules", "local"] = _of(
-        "auto", "Who answers: auto takes llm with a key and rules without.", group="Analyst"
+    analyst: str = _of(
+        "auto",
+        "Who answers: auto (llm with a key, else rules), llm, rules, local, or your module:Class.",
+        group="Analyst",
+    )
+    prompts_dir: Path | None = _of(
+        None, "Folder of prompts of your own: director.md, quant.md, risk.md, execution.md."
     )
     llm_model: str = _of(
         "gpt-5-mini",
@@ -193,6 +201,13 @@ class Settings(FromEnvironment):
         "warning", "Least level of a log line."
     )
     log_format: Literal["text", "json"] = _of("text", "How log lines are written.")
+
+    @field_validator("analyst")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in ANALYSTS and NAMED.fullmatch(value) is None:
+            raise ValueError(f"choose of {', '.join(ANALYSTS)}, or name module:Class of your own")
+        return value
 
     @field_validator("trading_symbols", "api_hosts", mode="before")
     @classmethod

@@ -9,7 +9,6 @@ from engine.deciding.windows import WindowConfig, Windows
 from engine.orders.looks import ReconcilerSeams
 from engine.orders.ownership import Ownership, OwnershipConfig
 from engine.orders.reconcile import Reconciler
-from graph.analysts.model.conversation import template_digests
 
 
 def make_accounts(parts: EngineParts) -> None:
@@ -65,7 +64,7 @@ def make_windows(parts: EngineParts) -> None:
             feed=plan.feed,
             limits=plan.limits,
             floors=plan.floors,
-            prompts=template_digests(),
+            prompts=outside.desk.prompts,
         ),
         view=outside.store.view,
         ledger=parts.ledger,

@@ -16,7 +16,7 @@ from domain.errors import ConfigError, InvalidAnswer
 from domain.market import Window
 from domain.ports import Answers
 from graph.agent import read_json
-from graph.analysts.model.conversation import Prompt, converse, is_shown_less
+from graph.analysts.model.conversation import BUILT_IN, Prompt, Told, converse, is_shown_less
 from graph.analysts.rules import POLICY, POLICY_DIGEST, RULES
 
 MAX_DIFF_LINES = 40
@@ -26,11 +26,17 @@ class Recorded:
     """Answer as `analyst` did; `prompts` are the journaled texts by digest, for the difference."""
 
     def __init__(
-        self, answers: Answers, *, analyst: str, prompts: Mapping[str, str] | None = None
+        self,
+        answers: Answers,
+        *,
+        analyst: str,
+        prompts: Mapping[str, str] | None = None,
+        told: Told = BUILT_IN,
     ) -> None:
         self._answers = answers
         self._analyst = analyst
         self._prompts = dict(prompts or {})
+        self._told = told
 
     @property
     def name(self) -> str:
@@ -52,7 +58,8 @@ class Recorded:
             is_judged = call.error == InvalidAnswer.code
             return msgspec.structs.replace(call, error=None) if is_judged else call
 
-        return await converse(brief, speak, is_short=is_shown_less(self._analyst))
+        is_short = is_shown_less(self._analyst)
+        return await converse(brief, speak, is_short=is_short, told=self._told)
 
     async def _by_rules(self, brief: Brief) -> Answer:
         call = await self._found(brief, 1)
@@ -79,7 +86,7 @@ class Recorded:
             f"the {call.role} was asked something else when this was recorded "
             f"(prompt {call.prompt_digest[:12]} then, {digest[:12]} now).\n"
             f"{self._difference(call.prompt_digest, text)}",
-            remedy="Replay with the version that recorded it.",
+            remedy="Replay with the version, and the PROMPTS_DIR, that recorded it.",
             code="REPLAY_PROMPT_CHANGED",
         )
 

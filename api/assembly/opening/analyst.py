@@ -13,6 +13,7 @@ from engine.building import ApprovalPlan
 from graph.analysts.llm import Llm
 from graph.analysts.local import open_local
 from graph.analysts.model import endpoint
+from graph.analysts.own import NAMED, open_own
 from graph.analysts.rules import Rules
 from graph.approval.checkpoints import open_checkpoints
 from graph.approval.waiting import WaitingRuns
@@ -49,6 +50,8 @@ async def open_analyst(plan: AnalystPlan, budget: Budget, stack: AsyncExitStack)
             llm = Llm(plan.endpoint, budget, told=plan.told)
             stack.push_async_callback(llm.aclose)
             return llm
+        case named if NAMED.fullmatch(named):
+            return open_own(named)
         case _:
             raise ConfigError(
                 f"ANALYST={plan.kind} cannot be built: no endpoint is configured.",

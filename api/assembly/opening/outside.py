@@ -76,6 +76,7 @@ async def open_outside(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Outsi
             trace.traced(await open_analyst(plan.analyst, budget, stack)),
             wall,
             waiting=await open_waiting(plan.engine.approval, stack),
+            told=plan.analyst.told,
         ),
         limiter=limiter,
         clock=clock,

@@ -66,7 +66,8 @@ async def _decide(window: Window, kind: str) -> Decision:
         plan = analyst_of(config, kind)
         budget = ModelBudget(plan.budget, clock=clock)
         analyst = await open_analyst(plan, budget, stack)
-        run = await Desk(analyst, clock).decide(window, deadline_s=_DEADLINE_S)
+        desk = Desk(analyst, clock, told=plan.told)
+        run = await desk.decide(window, deadline_s=_DEADLINE_S)
     return run.decision
 
 

@@ -72,6 +72,9 @@ def compose(role: Role, messages: tuple[tuple[str, str], ...]) -> Prompt:
     return Prompt(role=role, messages=messages, text=text, digest=digest)
 
 
+SYSTEM, USER = "[system]\n", "\n\n[user]\n"
+"""How the first two messages of a prompt begin in its text."""
+
 Speak = Callable[[Prompt, int], Awaitable[Call]]
 """Put one prompt to a model (attempt from 1) and return the call, with `error` set if it failed."""
 
@@ -162,11 +165,14 @@ def template_digests() -> dict[str, str]:
 def digests_of(told: Told) -> dict[str, str]:
     """Name each role's prompt and schema by sha256, with these texts in place of the built-in."""
     return {
-        role.value: hashlib.sha256(
-            told.get(role, agent.prompt + agent.short).encode() + canonical(agent.schema)
-        ).hexdigest()
+        role.value: digest_of(told.get(role, agent.prompt + agent.short), role)
         for role, agent in AGENTS.items()
     }
+
+
+def digest_of(text: str, role: Role) -> str:
+    """Name what a role is told, and the schema of its answer."""
+    return hashlib.sha256(text.encode() + canonical(AGENTS[role].schema)).hexdigest()
 
 
 def _shortened(brief: Brief) -> Brief:

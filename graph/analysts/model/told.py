@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from domain.decisions import Role
 from domain.errors import ConfigError
-from graph.analysts.model.conversation import Told
+from domain.market import Window
+from graph.analysts.model.conversation import SYSTEM, USER, Told, digest_of
 
 SUFFIX = ".md"
 # The longest built-in prompt has 1,500 characters; beyond this it is some other file.
@@ -32,6 +34,21 @@ def read_told(folder: Path) -> Told:
     if not files:
         raise _refusal(f"{folder} holds no prompt.")
     return {Role(file.stem): _text(file) for file in files}
+
+
+def told_in(window: Window, asked: Iterable[str]) -> Told:
+    """Find the prompts of one's own in the texts that were asked about a window.
+
+    The window names what each role was told by its digest, so a text is known for what it is: a
+    built-in prompt of an earlier version is not taken for one's own.
+    """
+    found: dict[Role, str] = {}
+    for text in asked:
+        if not text.startswith(SYSTEM):
+            continue
+        told = text.removeprefix(SYSTEM).partition(USER)[0]
+        found |= {role: told for role in Role if window.prompts.get(role) == digest_of(told, role)}
+    return found
 
 
 def _text(file: Path) -> str:

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from domain.decisions import Role
+from domain.decisions import Role, canonical_decision
 from domain.errors import ConfigError
+from domain.records import canonical
 from graph.analysts.llm import Llm
 from graph.analysts.model.conversation import digests_of, template_digests
-from graph.analysts.model.told import MAX_CHARACTERS, read_told
-from graph.desk import Desk, graph_version
-from tests.unit.graph.conftest import FakeModel, FixedClock, Ledger, config, make_window
+from graph.analysts.model.told import MAX_CHARACTERS, read_told, told_in
+from graph.desk import Desk, graph_version, replay
+from tests.unit.graph.conftest import (
+    HOLD,
+    FakeModel,
+    FixedClock,
+    Ledger,
+    config,
+    make_window,
+)
+from tests.unit.graph.test_recorded import Record
 
 
 def folder_of(tmp_path: Path, **texts: str) -> Path:
@@ -72,3 +82,35 @@ def test_what_is_no_folder_and_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "risk.md").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(ConfigError, match="cannot be read as text"):
         read_told(tmp_path)
+
+
+async def test_a_decision_under_prompts_of_ones_own_replays_to_the_byte(
+    model: FakeModel, budget: Ledger, tmp_path: Path
+) -> None:
+    """The folder may be gone by then: what was asked is in the journal, its digest in the window.
+
+    The second role was given a text too and never asked, because the Director holds.
+    """
+    told = read_told(folder_of(tmp_path, director="Hold whenever you can.", quant="Doubt it."))
+    model.says("director", HOLD)
+    analyst = Llm(config(model), budget, told=told)
+    desk = Desk(analyst, FixedClock(), told=told)
+    window = msgspec.structs.replace(make_window(), prompts=desk.prompts)
+    run = await desk.decide(window, deadline_s=20)
+    await analyst.aclose()
+    again = await replay(
+        window,
+        Record(run.decision.calls),
+        analyst=run.decision.analyst,
+        clock=FixedClock(),
+        prompts=run.prompts,
+    )
+    assert canonical(canonical_decision(again.decision)) == canonical(
+        canonical_decision(run.decision)
+    )
+
+
+def test_a_built_in_prompt_of_another_version_is_not_taken_for_ones_own() -> None:
+    """A window names it by the digest of both its forms, so nothing hides the change."""
+    window = msgspec.structs.replace(make_window(), prompts={"director": "0" * 64})
+    assert told_in(window, ["[system]\nDecide.\n\n[user]\nbars"]) == {}

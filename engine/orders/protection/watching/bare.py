@@ -23,7 +23,7 @@ class Cause(StrEnum):
     RESTART = "restart"
 
 
-_BARS_S = {Cause.RESTART: 5.0, Cause.EXIT: 5.0}
+_BARS_S = {Cause.RESTART: 5.0}
 _BAR_S = 1.0
 
 Measured = Callable[[str, float, Cause], None]
