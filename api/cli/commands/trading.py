@@ -113,6 +113,22 @@ def reconcile(
     run_reconcile(ReconcileOptions(repair=repair, yes=yes, live=live, as_json=as_json))
 
 
+@app.command(rich_help_panel=Group.TRADE, short_help="Watch a running bot in a terminal; q leaves")
+def top(
+    url: Annotated[str, typer.Option(help="Of the bot (default: HOST and PORT).")] = "",
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Print it one time and end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it one time as JSON.")] = False,
+) -> None:
+    """Show a running bot live: state and reason, symbols, positions, decisions, budget.
+
+    It only looks, over HTTP, and comes back by itself when the bot does.
+    """
+    from api.cli.top.running import TopOptions, run_top
+
+    run_top(TopOptions(url=url, once=once, as_json=as_json))
+
+
 @app.command(
     rich_help_panel=Group.TRADE, short_help="Say who is told by ALERT_URLS; --test tells them"
 )

@@ -1,0 +1,1 @@
+"""Show a running bot in a terminal, live, over its HTTP."""
