@@ -10,7 +10,8 @@ from rich.console import Console
 
 from api.assembly import Process
 from api.assembly.mapping import plan_of
-from api.cli.running.serving import Serving, door_of, serve
+from api.cli.running.door import door_of
+from api.cli.running.serving import Serving, serve
 from api.logs.lines import configure
 from api.settings import Config
 

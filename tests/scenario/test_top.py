@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from api.app import create_app, server_config
+from api.cli.main import Exit, app, run
 from api.cli.running.serving import _Server
 from api.proving.house import PAIR, STOCK
 from api.security import SecurityConfig
@@ -151,7 +152,9 @@ async def test_top_shows_a_trade_a_halt_and_a_restart(open_house, until, termina
     assert termios.tcgetattr(wide._theirs)[3] == wide.before[3]
 
 
-async def test_top_says_what_to_do_when_nobody_answers_or_lets_it_in(open_house, until, terminal):
+async def test_top_says_what_to_do_when_nobody_answers_or_lets_it_in(
+    open_house, until, terminal, monkeypatch, capsys
+):
     """No bot, and a bot that wants a token."""
     with socket.create_server(("127.0.0.1", 0)) as gone:
         nowhere = f"http://127.0.0.1:{gone.getsockname()[1]}"
@@ -168,15 +171,15 @@ async def test_top_says_what_to_do_when_nobody_answers_or_lets_it_in(open_house,
         inside = terminal(url, API_TOKEN_READ="r" * 16, NO_COLOR="1")
         await until(lambda: inside.shows("HALTED NEVER_STARTED"), what="it is let in")
         assert "\x1b[1;31m" not in inside.raw
-        once = await asyncio.to_thread(_once, url, "r" * 16)
-    assert json.loads(once.stdout)["status"]["trading_code"] == "NEVER_STARTED"
-    missing = await asyncio.to_thread(_once, nowhere, "")
-    assert missing.returncode == 1
-    assert len(missing.stderr.splitlines()) == 1
-    assert "BOT_SILENT" in missing.stderr
+        monkeypatch.setenv("API_TOKEN_READ", "r" * 16)
+        assert await asyncio.to_thread(_once, url) == Exit.WELL
+        shown = json.loads(capsys.readouterr().out)
+        assert shown["status"]["trading_code"] == "NEVER_STARTED"
+    assert await asyncio.to_thread(_once, nowhere) == Exit.FINDING
+    told = capsys.readouterr().err
+    assert "BOT_SILENT" in told
+    assert len(told.splitlines()) == 1
 
 
-def _once(url, token):
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "API_TOKEN_READ": token}
-    command = [sys.executable, "-m", "api.cli", "top", "--url", url, "--json"]
-    return subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+def _once(url):
+    return run(lambda: app(["top", "--url", url, "--json"]))

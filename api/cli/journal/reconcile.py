@@ -23,7 +23,7 @@ from rich.table import Table
 from api.assembly.beside.reconciling import examiner
 from api.assembly.mapping import plan_of
 from api.assembly.plan import Plan
-from api.cli.running.serving import door_of
+from api.cli.running.door import door_of
 from api.settings import Config
 from domain.errors import AutoHedgeError, BrokerRefused, ConfigError
 from domain.records import Record

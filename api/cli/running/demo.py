@@ -15,7 +15,8 @@ from rich.console import Console
 
 from api.assembly import Plan, Process
 from api.assembly.mapping import plan_of
-from api.cli.running.serving import Door, Serving, door_of, serve
+from api.cli.running.door import Door, door_of
+from api.cli.running.serving import Serving, serve
 from api.logs.lines import configure
 from api.settings import Config
 from domain.errors import ConfigError

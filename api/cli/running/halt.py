@@ -18,7 +18,7 @@ from rich.console import Console
 from api.assembly.beside.halting import Halted, halt_from_here
 from api.assembly.mapping import plan_of
 from api.assembly.plan import Plan, mark_beside
-from api.cli.running.serving import door_of
+from api.cli.running.door import door_of
 from api.logs.lines import configure
 from api.settings import Config
 from domain.errors import ConfigError, JournalError

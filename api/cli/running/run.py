@@ -10,7 +10,8 @@ from api.assembly import Plan, Process
 from api.assembly.live import confirm, host_of, shown
 from api.assembly.mapping import plan_of
 from api.assembly.watch import WATCH, watch_plan
-from api.cli.running.serving import Door, Serving, door_of, serve
+from api.cli.running.door import Door, door_of
+from api.cli.running.serving import Serving, serve
 from api.logs.lines import configure
 from api.settings import REAL_MONEY, Config
 from domain.errors import ConfigError

@@ -8,8 +8,7 @@ import gc
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
 
 import uvicorn
 from rich.console import Console
@@ -17,43 +16,15 @@ from rich.console import Console
 from api.app import create_app, server_config
 from api.assembly import Plan, Process, running
 from api.assembly.beside.deadman import dead_man
-from api.security import SecurityConfig
-from api.settings import Config
+from api.cli.running.door import Door
 from domain.errors import ConfigError
 from domain.ports import Clock
 from engine.control import ControlRefused
 from engine.deadman.heart import Heart
 
 _DRAIN_S = 5.0
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what it is, not where to listen
 _COLLECTOR = (50_000, 20, 50)
 """How many new objects call for each generation's collection: the default suits small heaps."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Door:
-    """Where HTTP listens and who may come in."""
-
-    host: str
-    port: int
-    security: SecurityConfig
-
-    @property
-    def reachable(self) -> Self:
-        """Return the door as this machine reaches it: "everywhere" is no address to ask."""
-        return replace(self, host=_EVERYWHERE.get(self.host, self.host))
-
-    @property
-    def url(self) -> str:
-        """Return the address a person opens."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
-
-
-def door_of(config: Config) -> Door:
-    """Return where HTTP listens, by the settings."""
-    settings = config.settings
-    return Door(host=settings.host, port=settings.port, security=config.security)
 
 
 @dataclass(frozen=True, kw_only=True)

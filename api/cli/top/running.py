@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from api.cli.running.serving import door_of
+from api.cli.running.door import door_of
 from api.cli.top.asking import Asker
 from api.cli.top.drawing import draw
 from api.cli.top.snapshot import Snapshot

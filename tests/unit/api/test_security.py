@@ -7,7 +7,8 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from api.app import served_routes
-from api.cli.running.serving import Door, _listening
+from api.cli.running.door import Door
+from api.cli.running.serving import _listening
 from api.security import AccessTable, Gatekeeper, SecurityConfig, is_loopback
 from api.security.gate import Bucket
 from domain.errors import ConfigError
