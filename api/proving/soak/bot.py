@@ -21,7 +21,7 @@ from broker.alpaca import AlpacaBroker, AlpacaBrokerConfig
 from domain.records import Record, parse_ns
 from engine.clock import LiveClock, ScaledClock
 
-READY_S = 90.0
+READY_S = 240.0
 SETTLE_S = 20.0
 FLAT_S = 60.0
 LIFE_S = 3600.0
