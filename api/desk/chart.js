@@ -11,7 +11,7 @@ const SHARE_OF_VOLUME = 0.16;
 
 const SHAPES = {
   buy: "M0-7 6 4H-6Z", sell: "M0 7-6-4H6Z",
-  held: "M-2.5 0a2.5 2.5 0 1 0 5 0a2.5 2.5 0 1 0-5 0",
+  held: "M-1.8 0a1.8 1.8 0 1 0 3.6 0a1.8 1.8 0 1 0-3.6 0",
   ordered: "M0-6 6 0 0 6-6 0Z", wanted: "M0-5 5 0 0 5-5 0Z",
   rejected: "M-4-4 4 4M-4 4 4-4", abstained: "M-4-4H4V4H-4Z",
   denied: "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0M-3.5-3.5 3.5 3.5",

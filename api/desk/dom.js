@@ -116,9 +116,10 @@ export class Tile {
   }
 }
 
-/** A bar that fills; from 80 % on it warns, at 100 % it is full, and it says so in words too. */
+/** A bar that fills; from 80 % on it warns, at 100 % it is full, in words too; a calm one never. */
 export class Meter {
-  constructor(name) {
+  constructor(name, { isCalm = false } = {}) {
+    this.isCalm = isCalm;
     this.bar = element("div", { class: "bar" });
     this.words = element("span", { class: "n" });
     this.name = element("span", { title: name.title ?? null }, name.words ?? name);
@@ -129,10 +130,11 @@ export class Meter {
   show(share, words) {
     const percent = Math.max(0, Math.min(100, share * 100));
     this.bar.style.width = `${percent}%`;
-    mark(this.bar, "class", `bar ${share >= 1 ? "bad" : share >= 0.8 ? "warn" : ""}`.trim());
+    const word = this.isCalm || share < 0.8 ? "" : share >= 1 ? "full" : "near";
+    mark(this.bar, "class", `bar ${{ full: "bad", near: "warn" }[word] ?? ""}`.trim());
     mark(this.track, "aria-valuenow", percent.toFixed(0));
     mark(this.track, "aria-valuetext", words);
-    write(this.words, `${words}${share >= 1 ? " · full" : share >= 0.8 ? " · near" : ""}`);
+    write(this.words, word ? `${words} · ${word}` : words);
   }
 }
 

@@ -6,7 +6,7 @@ import { hear, now, refresh } from "./state.js";
 import { Controls } from "./controls.js";
 import { DecisionPage } from "./decision.js";
 import { Decisions } from "./decisions.js";
-import { Health } from "./health.js";
+import { Health, remember } from "./health.js";
 import { Market } from "./market.js";
 import { Money } from "./money.js";
 import { gain, money, signed, tone, words } from "./words.js";
@@ -112,7 +112,7 @@ const HEARD = {
   approval_requested: () => note("warn", "An order waits for your word."),
 };
 
-hear({ status, event: (kind, data) => { HEARD[kind]?.(data); page?.event?.(kind, data); if (kind === "state_changed") refresh(); } });
+hear({ status, event: (kind, data) => { remember(kind, data); HEARD[kind]?.(data); page?.event?.(kind, data); if (kind === "state_changed") refresh(); } });
 themed();
 open();
 refresh();

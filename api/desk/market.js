@@ -9,7 +9,7 @@ import { control } from "./dialogs.js";
 
 const LENGTHS = [60, 120, 240];
 const SHOWN = "autohedge-chart";
-const DEFAULT = { averages: true, bands: false, rsi: true, length: 120 };
+const DEFAULT = { averages: true, bands: false, rsi: true, length: window.innerWidth < 700 ? 60 : 120 };
 
 function remembered() {
   try {
@@ -104,7 +104,7 @@ export class Market {
     this.held = element("p", { class: "held" });
     this.note = element("div");
     this.happened = new Table({
-      caption: "What happened in this symbol, newest first", heads: ["Time", "What", "How", "#Price"], empty: "Nothing has happened in this symbol yet.",
+      caption: "What happened in this symbol, newest first", heads: ["Time", "What", "How", "#Price"], empty: "No order and no rejected run so far; what was held stands below the candles and on the Decisions page.",
       key: (each) => each.key, link: (each) => each.href,
       row: (each) => [text(clock(each.ts)), node(each.lines[0] + each.href, () => element("a", { href: each.href }, each.lines[0].replace(/^\S+ /, ""))), text(each.lines.slice(1).join(" · "), "dim"), number(each.price === null ? "" : price(each.price))],
     });
@@ -248,7 +248,7 @@ export class Market {
       const marks = [...decisions.map(ofDecision), ...orders.map(ofOrder).filter(Boolean), ...fills.map((each) => ofFill(each, byName))];
       this.chart.levels(levels(orders, position));
       this.chart.marks(marks);
-      this.happened.show(marks.sort((a, b) => Date.parse(b.ts) - Date.parse(a.ts)).slice(0, 40));
+      this.happened.show(marks.filter((each) => each.shape !== "held").sort((a, b) => Date.parse(b.ts) - Date.parse(a.ts)).slice(0, 40));
       this.#hold(position);
     } catch (problem) {
       write(this.held, line(problem));

@@ -15,11 +15,12 @@ from api.routes.asking import Journal, Turn
 from api.schemas import Replayed, answers, refuses, reply
 from api.security import Access, needs
 from domain.decisions import Decision, canonical_decision
-from domain.market import Window
-from domain.records import canonical, parse
+from domain.market import WINDOW_SCHEMA, Window
+from domain.records import canonical
 from engine.clock import LiveClock
 from graph.analysts.rules import Rules
 from graph.desk import Desk, replay
+from graph.state import read_window
 from journal.reads.decisions import Story
 from journal.reads.reader import Reader
 
@@ -38,7 +39,7 @@ _SAID = frozenset({"directive", "signal", "verdict", "plan", "request", "outcome
     "/decisions/{decision_id}/replay",
     summary="Run a decision again",
     responses=answers(Replayed, examples.REPLAY)
-    | refuses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    | refuses(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND),
 )
 @needs(Access.READ)
 async def again(
@@ -72,7 +73,7 @@ async def again(
 
 async def _as_recorded(story: Story, journal: Reader) -> Decision:
     run = await replay(
-        parse(story.window, Window),
+        _window(story),
         journal.decisions,
         analyst=story.decision.analyst,
         clock=LiveClock(),
@@ -83,9 +84,14 @@ async def _as_recorded(story: Story, journal: Reader) -> Decision:
 
 
 async def _by_rules(story: Story) -> Decision:
-    window = parse(story.window, Window)
+    window = _window(story)
     run = await Desk(Rules(), LiveClock()).decide(window, deadline_s=_DEADLINE_S)
     return run.decision
+
+
+def _window(story: Story) -> Window:
+    """Read the journaled window; raises `ConfigError` for one that this version cannot run on."""
+    return read_window({"schema": WINDOW_SCHEMA, "window": story.window})
 
 
 def _differences(

@@ -62,8 +62,9 @@ class MarketEars:
         self.link_lost: Callable[[Sequence[str]], None] = lambda _symbols: None
         """Hear of streams that were lost, by their symbols."""
         self.losses: Counter[str] = Counter()
-        """How often each symbol's feed was lost."""
+        """How often each symbol's feed was lost after it had been there."""
         self._down: dict[str, str] = {}
+        self._was_up: set[str] = set()
 
     def bar_closed(self, bar: Bar) -> None:
         """Wake the dispatcher; show the bar to watchers."""
@@ -105,9 +106,10 @@ class MarketEars:
         for symbol in symbols:
             if is_up:
                 self._down.pop(symbol, None)
+                self._was_up.add(symbol)
             else:
                 self._down[symbol] = reason
-                self.losses[symbol] += 1
+                self.losses[symbol] += symbol in self._was_up
         kind = "feed_restored" if is_up else "feed_lost"
         self._publish(kind, {"symbols": list(symbols), "reason": reason})
         if not is_up:

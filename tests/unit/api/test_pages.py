@@ -7,9 +7,13 @@ import jsonschema
 import pytest
 
 from domain.decisions import Outcome
+from engine.bus import EventKind
+from graph.build import LABELS
 
 PAGES = files("api").joinpath("desk")
 SCRIPTS = tuple(sorted(each.name for each in PAGES.iterdir() if each.name.endswith(".js")))
+UNREADABLE = {"/events", "/metrics", "/windows/{digest}", "/decisions/{decision_id}/replay"}
+"""What answers no record of ours, or needs a window that a graph can run on."""
 ENDPOINTS = {
     "post": {
         "/start",
@@ -83,7 +87,16 @@ async def test_every_question_of_the_desk_has_its_route(desk) -> None:
     asked = re.findall(r'ask\("(GET|POST)", (?:query\()?[`"](/[a-z-]+)', script)
     asked += [("POST", path) for path in re.findall(r'control\([`"](/[a-z-]+)', script)]
     assert {(verb.lower(), path) for verb, path in asked} - {("get", "/openapi")} <= known
-    assert {path for _, path in asked} >= {"/status", "/bars", "/decide", "/halt"}
+    assert {path for _, path in asked} >= {
+        "/status",
+        "/bars",
+        "/decide",
+        "/halt",
+        "/limits",
+        "/vitals",
+        "/funnel",
+        "/equity",
+    }
 
 
 async def test_scripts_are_kept_for_ever_under_an_address_of_their_content(desk) -> None:
@@ -96,6 +109,29 @@ async def test_scripts_are_kept_for_ever_under_an_address_of_their_content(desk)
     assert answer.headers["content-security-policy"] == page.headers["content-security-policy"]
     assert "'unsafe" not in answer.headers["content-security-policy"]
     assert (await desk.http.get(script.replace("main.js", "assets.py"))).status_code == 404
+
+
+def test_desk_has_words_for_every_kind_of_event() -> None:
+    """A new kind of event is told, or said to be quiet."""
+    script = PAGES.joinpath("happenings.js").read_text(encoding="utf-8")
+    told = set(re.findall(r"^  ([a-z_]+): \(d\)", script, re.MULTILINE))
+    quiet = set(re.findall(r'"([a-z_]+)"', re.findall(r"QUIET = new Set\((.*)\)", script)[0]))
+    assert told | quiet == {kind.value for kind in EventKind}
+
+
+def test_drawn_graph_is_the_graph_of_the_code() -> None:
+    """An edge that is added to the graph is added to its picture."""
+    script = PAGES.joinpath("graph.js").read_text(encoding="utf-8")
+    drawn = set(re.findall(r'^  \["(\w+)", "(\w+)"|\], \["(\w+)", "(\w+)"', script, re.MULTILINE))
+    edges = {(a or c, b or d) for a, b, c, d in drawn}
+    assert edges == {*LABELS, ("approval", "__end__")}
+
+
+def test_every_outcome_can_be_filtered_for() -> None:
+    """A new way for a run to end is found in the list of decisions."""
+    script = PAGES.joinpath("decisions.js").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"OUTCOMES = \[(.*)\];", script)
+    assert set(re.findall(r'"(\w+)"', listed)) == {outcome.value for outcome in Outcome}
 
 
 async def test_reference_has_every_endpoint_with_a_summary(desk) -> None:
@@ -134,7 +170,7 @@ async def test_real_answers_are_what_the_reference_says(desk) -> None:
     story = [desk.decision("d1", outcome=Outcome.ORDERED), *desk.order_story("d1")]
     await desk.journal.append(*story)
     schema = (await desk.http.get("/openapi.json")).json()
-    paths = sorted(ENDPOINTS["get"] - {"/events", "/metrics", "/windows/{digest}"})
+    paths = sorted(ENDPOINTS["get"] - UNREADABLE)
     for path in paths:
         answer = await desk.http.get(path.format(decision_id="d1", symbol="BTC/USD"))
         assert answer.status_code == 200, path
