@@ -12,14 +12,13 @@ from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
 
+from backtest.evidence.rows import HOLD
 from backtest.report.records import Area, Chart, Line, Mark, MarkKind, Sheet
 from backtest.report.writing import TIMES
 
 Figure = dict[str, Any]
 
 WRAP = 64
-# Whose line the run's is read against.
-REFERENCE = "buy and hold"
 _OTHERS = tuple(f"var(--line-{number})" for number in range(1, 9))
 
 # How each kind of mark looks: symbol, colour, size. Holds are drawn small and first.
@@ -54,7 +53,7 @@ def _equity(sheet: Sheet) -> Figure:
 
 def _drawdown(sheet: Sheet) -> Figure:
     """Draw the run's fall beside buy and hold's: more lines would hide both."""
-    traces = _lines((*sheet.drawdown[:1], *(d for d in sheet.drawdown[1:] if d.name == REFERENCE)))
+    traces = _lines((*sheet.drawdown[:1], *(d for d in sheet.drawdown[1:] if d.name == HOLD)))
     traces[-1] |= {"fill": "tozeroy", "fillcolor": "var(--run-faint)"}
     return _figure(traces, height=260, y={"tickformat": ".0%", "rangemode": "tozero"})
 
@@ -124,7 +123,7 @@ def hover(mark: Mark) -> str:
 def _lines(lines: Sequence[Line]) -> list[dict[str, Any]]:
     """Draw the run's own line (the first) thick and last, so that it lies on top."""
     own, *rest = lines
-    colors = dict(zip((x.name for x in rest if x.name != REFERENCE), cycle(_OTHERS), strict=False))
+    colors = dict(zip((x.name for x in rest if x.name != HOLD), cycle(_OTHERS), strict=False))
     others = [
         _line(each, colors.get(each.name, "var(--ink)"), width=1.1 if each.name in colors else 1.8)
         for each in rest

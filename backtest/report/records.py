@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from backtest.data import DataWarning
 from backtest.evidence.records import ControlResult, Evidence, HeadlineRow, Registered
-from backtest.records import Ended, RunResult
+from backtest.records import DecisionRow, Ended, FillRow, RunResult
 from domain.records import Record
 
 SHEET_SCHEMA = 1
@@ -103,7 +103,8 @@ class Count(Record, frozen=True):
 class Sheet(Record, frozen=True):
     """Everything a report shows, worked out. `shouts` are what nobody may overlook.
 
-    `configuration` and `digests` are (name, value) in the order they are shown.
+    `configuration` and `digests` are (name, value) in the order they are shown. `decisions` and
+    `fills` are whole in JSON alone; the page marks them upon the prices.
     """
 
     title: str
@@ -128,4 +129,7 @@ class Sheet(Record, frozen=True):
     configuration: tuple[tuple[str, str], ...]
     digests: tuple[tuple[str, str], ...]
     made_at: str
+    interval_s: int
+    decisions: tuple[DecisionRow, ...]
+    fills: tuple[FillRow, ...]
     schema: int = SHEET_SCHEMA

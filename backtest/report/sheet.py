@@ -54,6 +54,9 @@ def sheet_of(given: ReportInput) -> Sheet:
         configuration=tuple(_configuration(result.spec, evidence)),
         digests=tuple(_digests(given)),
         made_at=given.made_at,
+        interval_s=result.spec.interval_s,
+        decisions=result.decisions,
+        fills=result.fills,
     )
 
 

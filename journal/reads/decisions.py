@@ -80,11 +80,15 @@ class Story(Record, frozen=True):
 
 
 class Recalled(Record, frozen=True):
-    """A decision with what it saw and asked; `window` is none where retention has removed it."""
+    """A decision with what it saw and asked; `window` is none where retention has removed it.
+
+    `denial_code` is the gateway's, none unless it denied the order.
+    """
 
     decision: Decision
     window: dict[str, Any] | None
     prompts: dict[str, str]
+    denial_code: str | None
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -179,7 +183,8 @@ class DecisionReads:
 
     async def recall(self, span: Span) -> AsyncIterator[Recalled]:
         """Yield the decisions of a span, oldest first, each as it was journaled last."""
-        query = sa.select(_DECISIONS.c.seq, _DECISIONS.c.last_seq, _ENTRIES.c.body)
+        columns = (_DECISIONS.c[name] for name in ("seq", "last_seq", "denial_code"))
+        query = sa.select(*columns, _ENTRIES.c.body)
         query = query.join(_ENTRIES, _ENTRIES.c.seq == _DECISIONS.c.last_seq)
         async for rows in self._queries.chunks(_within(query, span), _DECISIONS.c.seq, size=100):
             for row in rows:
@@ -188,6 +193,7 @@ class DecisionReads:
                     decision=msgspec.json.decode(row.body, type=_WithDecision).decision,
                     window=_window(content),
                     prompts={} if content is None else content.prompts,
+                    denial_code=row.denial_code,
                 )
 
     async def gates(self, decision_id: str) -> list[Gate]:

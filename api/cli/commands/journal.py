@@ -92,6 +92,46 @@ def replay(
 
 
 @app.command(
+    rich_help_panel=Group.STUDY,
+    short_help="Explain where a session and its backtest differ",
+)
+def compare(
+    live: Annotated[str, typer.Argument(help="A journal: its address, or its SQLite file.")],
+    simulated: Annotated[str, typer.Argument(help="Another, or a backtest's --json file.")],
+    since: Annotated[datetime | None, typer.Option(help="From this moment on, UTC.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Before this moment, UTC.")] = None,
+    symbol: Annotated[str | None, typer.Option(help="Of this symbol alone.")] = None,
+    within: Annotated[
+        float | None,
+        typer.Option(min=0, help="Seconds apart that are the same decision (default: half a bar)."),
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="Exit with 1 over so many dollars; 0 bears no difference.")
+    ] = 0.0,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Explain decision by decision where a live or paper session and a backtest differ.
+
+    By data, decision, fill and cost, and how many dollars of the difference each explains.
+    """
+    from api.cli.study.compare import CompareCommand, run_compare
+
+    asked = CompareCommand(
+        live=live,
+        simulated=simulated,
+        since=since,
+        until=until,
+        symbol=symbol,
+        within_s=within,
+        tolerance_usd=tolerance,
+        as_json=as_json,
+    )
+    if not run_compare(asked):
+        raise typer.Exit(Exit.FINDING)
+
+
+@app.command(
     rich_help_panel=Group.JOURNAL,
     short_help="Verify chain, anchors and tables; name the first bad entry",
 )

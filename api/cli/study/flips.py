@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -18,6 +18,7 @@ from api.assembly.opening.analyst import open_analyst
 from api.assembly.plan import AnalystPlan
 from api.cli.journal.progress import progress
 from api.cli.study.flip_tables import RECORDED, Outcome, show
+from api.cli.study.spans import span_of
 from api.settings import Config
 from backtest.flips.asking import Asking, Decide, Found, ask_again
 from backtest.flips.budget import HardBudget
@@ -29,7 +30,7 @@ from domain.decisions import Outcome as Ended
 from domain.errors import AnalystUnavailable, ConfigError
 from domain.market import Window
 from domain.ports import Budget
-from domain.records import NS_PER_S, parse
+from domain.records import parse
 from engine.clock import LiveClock
 from engine.deciding.budget import ModelBudget
 from graph.analysts.model.conversation import digests_of
@@ -143,7 +144,7 @@ def _threshold(plan: AnalystPlan, asked: FlipsCommand) -> float | None:
 
 async def _study(config: Config, plan: AnalystPlan, asked: FlipsCommand, found: Found) -> None:
     url = asked.database or config.settings.database_url
-    span = _span(asked)
+    span = span_of(asked.since, asked.until, asked.symbol)
     async with Reader(JournalConfig(url=url)) as reader, AsyncExitStack() as stack:
         count = await reader.decisions.count(span)
         if count == 0:
@@ -151,7 +152,7 @@ async def _study(config: Config, plan: AnalystPlan, asked: FlipsCommand, found: 
                 "The journal holds no decision of that span and symbol.",
                 remedy="Widen --since and --until; `autohedge report` says what there is.",
             )
-        budget = await _budget(reader, plan, asked)
+        budget = await _budget(_questions(reader, span), plan, asked)
         decide = await _decide(reader, plan, budget, stack)
         how = Asking(samples=asked.samples, at_once=_at_once(config, plan))
         with progress("Asking again", is_shown=not asked.as_json) as tell:
@@ -168,18 +169,6 @@ def _at_once(config: Config, plan: AnalystPlan) -> int:
     return config.settings.llm_max_concurrent if plan.kind == "llm" else 1
 
 
-def _span(asked: FlipsCommand) -> Span:
-    since, until = _ns(asked.since), _ns(asked.until)
-    return Span(since_ns=since or 0, until_ns=until, symbol=asked.symbol)
-
-
-def _ns(moment: datetime | None) -> int | None:
-    if moment is None:
-        return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return int(aware.timestamp()) * NS_PER_S
-
-
 async def _questions(reader: Reader, span: Span) -> AsyncIterator[Journaled]:
     """Yield what can be asked again: a window that retention removed cannot."""
     async for recalled in reader.decisions.recall(span):
@@ -191,7 +180,9 @@ async def _questions(reader: Reader, span: Span) -> AsyncIterator[Journaled]:
             )
 
 
-async def _budget(reader: Reader, plan: AnalystPlan, asked: FlipsCommand) -> Budget:
+async def _budget(
+    questions: AsyncIterator[Journaled], plan: AnalystPlan, asked: FlipsCommand
+) -> Budget:
     """Say what it would cost, get leave to spend it, and bound it."""
     usd = asked.budget if asked.budget is not None else plan.budget.usd_per_day
     pace = msgspec.structs.replace(plan.budget, usd_per_day=None)
@@ -205,7 +196,7 @@ async def _budget(reader: Reader, plan: AnalystPlan, asked: FlipsCommand) -> Bud
             remedy="Set LLM_MODEL, LLM_USD_PER_M_IN and LLM_USD_PER_M_OUT, and leave --model out.",
         )
     total = Estimate()
-    async for journaled in _questions(reader, _span(asked)):
+    async for journaled in questions:
         one = estimate(journaled, max_tokens=plan.endpoint.max_tokens, told=plan.told)
         total = total.plus(one)
     _get_leave(total, price, asked, usd)

@@ -138,7 +138,7 @@ def result_of(n: int = 500, **changes) -> RunResult:
 
 
 def evidence_of(n: int = 500, **changes) -> Evidence:
-    names = ("buy and hold", "SMA", "MACD", "momentum", "random trader", "cash")
+    names = ("buy-and-hold", "SMA", "MACD", "momentum", "random trader", "cash")
     row = HeadlineRow(
         name="llm:gpt-5-mini",
         is_baseline=False,
@@ -162,8 +162,8 @@ def evidence_of(n: int = 500, **changes) -> Evidence:
             figures=figures(0.03 * index, 0.2 * index if name != "cash" else None),
             repeats=None,
             cutoff=Cutoff.NOT_A_MODEL,
-            excess=None if name == "buy and hold" else 0.01,
-            excess_interval=None if name == "buy and hold" else Interval(low=-0.1, high=0.1),
+            excess=None if name == "buy-and-hold" else 0.01,
+            excess_interval=None if name == "buy-and-hold" else Interval(low=-0.1, high=0.1),
         )
         for index, name in enumerate(names)
     )

@@ -1,0 +1,1 @@
+"""Hold a simulation against what really happened, decision by decision."""
