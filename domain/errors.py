@@ -7,6 +7,7 @@ The whole tree::
     ├── FeedError              the feed reconnects; no money moved
     │   ├── Disconnected       the link is gone; its symbols are stale until the gap is filled
     │   ├── BadMessage         one message is dropped and counted; the link stays
+    │   ├── FeedLimited        the venue asks for a pause (`retry_after_s`); ask again then
     │   └── FeedRefused        the venue will not serve us (key, plan, limit); an operator must act
     ├── AnalystError           the run abstains with this reason; no money moved
     │   ├── AnalystUnavailable the endpoint is down or refuses
@@ -78,6 +79,16 @@ class FeedRefused(FeedError):
     """The venue will not serve this stream (key, plan or limit): an operator must act."""
 
     code = "FEED_REFUSED"
+
+
+class FeedLimited(FeedError):
+    """The venue answers no more questions for `retry_after_s` seconds."""
+
+    code = "HISTORY_LIMITED"
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class AnalystError(AutoHedgeError):

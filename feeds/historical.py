@@ -40,7 +40,7 @@ from alpaca.data.requests import (
 from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
 from requests.adapters import HTTPAdapter
 
-from domain.errors import FeedError, FeedRefused
+from domain.errors import FeedError, FeedLimited, FeedRefused
 from domain.market import Bar, NewsItem, Quote
 from domain.ports import Clock
 from domain.records import NS_PER_S, to_datetime
@@ -98,6 +98,9 @@ class Span:
         }
 
 
+WINDOW_S = 60.0
+"""The venue counts requests by the minute: the pause when it names none."""
+_MISUNDERSTOOD = frozenset({400, 404, 422})
 TAKEN_BACK = frozenset({"canceled", "incorrect"})
 """What `u` says of a print that its market took back or replaced (Alpaca, historical trades)."""
 
@@ -122,7 +125,7 @@ class AlpacaHistory:
         fields = {"timeframe": frame, **span.fields()}
         if _is_crypto(symbols):
             request = CryptoBarsRequest(symbol_or_symbols=list(symbols), **fields)
-            pages = await self._ask(lambda clients: clients.crypto.get_crypto_bars(request))
+            pages = await self.ask(lambda clients: clients.crypto.get_crypto_bars(request))
         else:
             stock = StockBarsRequest(
                 symbol_or_symbols=list(symbols),
@@ -130,8 +133,8 @@ class AlpacaHistory:
                 feed=self._feed(),
                 **fields,
             )
-            pages = await self._ask(lambda clients: clients.stock.get_stock_bars(stock))
-        found = self._typed(pages, "b", BarMessage)
+            pages = await self.ask(lambda clients: clients.stock.get_stock_bars(stock))
+        found = self.typed(pages, "b", BarMessage)
         return {
             symbol: _sorted([bar_event(m, symbol, minutes * 60) for m in rows])
             for symbol, rows in found.items()
@@ -141,34 +144,32 @@ class AlpacaHistory:
         """Return prints by symbol, oldest first."""
         if _is_crypto(symbols):
             request = CryptoTradesRequest(symbol_or_symbols=list(symbols), **span.fields())
-            pages = await self._ask(lambda clients: clients.crypto.get_crypto_trades(request))
+            pages = await self.ask(lambda clients: clients.crypto.get_crypto_trades(request))
         else:
             stock = StockTradesRequest(
                 symbol_or_symbols=list(symbols), feed=self._feed(), **span.fields()
             )
-            pages = await self._ask(lambda clients: clients.stock.get_stock_trades(stock))
-        return _by_time(self._typed(pages, "t", TradeMessage))
+            pages = await self.ask(lambda clients: clients.stock.get_stock_trades(stock))
+        return _by_time(self.typed(pages, "t", TradeMessage))
 
     async def crypto_quotes(
         self, symbols: Sequence[str], span: Span
     ) -> dict[str, list[QuoteMessage]]:
         """Return quotes of crypto pairs by symbol, oldest first."""
         request = CryptoQuoteRequest(symbol_or_symbols=list(symbols), **span.fields())
-        pages = await self._ask(lambda clients: clients.crypto.get_crypto_quotes(request))
-        return _by_time(self._typed(pages, "q", QuoteMessage))
+        pages = await self.ask(lambda clients: clients.crypto.get_crypto_quotes(request))
+        return _by_time(self.typed(pages, "q", QuoteMessage))
 
     async def latest_quotes(self, symbols: Sequence[str]) -> dict[str, QuoteMessage]:
         """Return the latest quote of each symbol that has one; all of one class."""
         if _is_crypto(symbols):
             request = CryptoLatestQuoteRequest(symbol_or_symbols=list(symbols))
-            answer = await self._ask(
-                lambda clients: clients.crypto.get_crypto_latest_quote(request)
-            )
+            answer = await self.ask(lambda clients: clients.crypto.get_crypto_latest_quote(request))
         else:
             stock = StockLatestQuoteRequest(symbol_or_symbols=list(symbols), feed=self._feed())
-            answer = await self._ask(lambda clients: clients.stock.get_stock_latest_quote(stock))
+            answer = await self.ask(lambda clients: clients.stock.get_stock_latest_quote(stock))
         rows = {symbol: [row] for symbol, row in answer.items()}
-        found = self._typed(rows, "q", QuoteMessage)
+        found = self.typed(rows, "q", QuoteMessage)
         return {symbol: quotes[0] for symbol, quotes in found.items() if quotes}
 
     async def latest_quote(self, symbol: str) -> Quote | None:
@@ -184,9 +185,9 @@ class AlpacaHistory:
         """
         names = ",".join(symbol.replace("/", "") for symbol in symbols)
         request = NewsRequest(symbols=names, **span.fields())
-        answer = await self._ask(lambda clients: clients.news.get_news(request))
+        answer = await self.ask(lambda clients: clients.news.get_news(request))
         rows = {"": answer.get("news") or []}
-        found = self._typed(rows, "n", NewsMessage)[""]
+        found = self.typed(rows, "n", NewsMessage)[""]
         return sorted(
             (news_event(message) for message in found),
             key=lambda item: (item.ts_event, item.id),
@@ -198,7 +199,7 @@ class AlpacaHistory:
         except ValueError:
             return None
 
-    def _typed(self, pages: Rows, kind: str, form: type[M]) -> dict[str, list[M]]:
+    def typed(self, pages: Rows, kind: str, form: type[M]) -> dict[str, list[M]]:
         """Type the rows of each symbol; those that cannot be are counted and left out."""
         decoder = FrameDecoder()
         typed: dict[str, list[M]] = {}
@@ -209,8 +210,11 @@ class AlpacaHistory:
         self.rejects += decoder.rejects
         return typed
 
-    async def _ask(self, question: Callable[[_Clients], Any]) -> Rows:
-        """Run one question on a worker; raises `FeedError`, final refusals as `FeedRefused`."""
+    async def ask(self, question: Callable[[Clients], Any]) -> Rows:
+        """Run one question on a worker.
+
+        Raises `FeedError`: final refusals as `FeedRefused`, a pause asked for as `FeedLimited`.
+        """
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._config.deadline_s):
@@ -222,10 +226,10 @@ class AlpacaHistory:
             ) from None
         return answer if isinstance(answer, dict) else {}
 
-    def _perform(self, question: Callable[[_Clients], Any]) -> Any:
+    def _perform(self, question: Callable[[Clients], Any]) -> Any:
         clients = getattr(self._local, "clients", None)
         if clients is None:
-            clients = self._local.clients = _Clients(self._config)
+            clients = self._local.clients = Clients(self._config)
         clients.adapter.ends_s = time.monotonic() + self._config.deadline_s
         try:
             return question(clients)
@@ -242,7 +246,7 @@ class AlpacaHistory:
             ) from error
 
 
-class _Clients:
+class Clients:
     """One thread's clients: raw answers, a time-out, no retries."""
 
     def __init__(self, config: HistoryConfig) -> None:
@@ -277,7 +281,9 @@ def _refusal(error: APIError) -> FeedError:
     """Say what a refused question means (statuses and bodies: Alpaca, "Market Data FAQ")."""
     status, text = error.status_code or 0, str(error)[:200]
     if status == requests.codes.too_many_requests:
-        return FeedError("The venue's history allows no more requests now.", code="HISTORY_LIMITED")
+        return FeedLimited(
+            "The venue's history allows no more requests now.", retry_after_s=_pause_s(error)
+        )
     if "SIP data" in text:
         return FeedRefused(
             "The plan of this key does not show recent SIP data.",
@@ -290,7 +296,23 @@ def _refusal(error: APIError) -> FeedError:
             remedy="Check APCA_API_KEY_ID and APCA_API_SECRET_KEY.",
             code="HISTORY_REFUSED",
         )
+    if status in _MISUNDERSTOOD:
+        return FeedError(
+            f"The venue's history refuses the question (HTTP {status}): {text}.",
+            code="HISTORY_QUESTION_REFUSED",
+        )
     return FeedError(f"The venue's history answered HTTP {status}.", code="HISTORY_FAILED")
+
+
+def _pause_s(error: APIError) -> float:
+    """Return how long the venue asks us to wait: `Retry-After`, else until its window is over."""
+    headers = {} if error.response is None else error.response.headers
+    try:
+        if "Retry-After" in headers:
+            return max(0.0, float(headers["Retry-After"]))
+        return max(0.0, float(headers["X-RateLimit-Reset"]) - time.time())
+    except (KeyError, ValueError):
+        return WINDOW_S
 
 
 def _is_crypto(symbols: Sequence[str]) -> bool:

@@ -16,6 +16,7 @@ from engine.deciding.budget import BudgetConfig
 from engine.orders.protection.rules import ExitRules, Overnight, rules_by_symbol
 from engine.orders.protection.seams import ExitsConfig
 from feeds.alpaca.config import STREAM_URL, AlpacaFeedConfig, Channel
+from feeds.historical import HistoryConfig
 from graph.analysts.model.conversation import BUILT_IN
 from graph.analysts.model.costs import Price
 from graph.analysts.model.endpoint import EndpointConfig, Method
@@ -47,6 +48,14 @@ def plan_of(config: Config, *, mode: str, is_always_open: bool = False) -> Plan:
         deadman_s=config.settings.deadman_s,
         watchers=watchers_of(config),
     )
+
+
+def history_of(config: Config) -> HistoryConfig:
+    """Return where history is asked for; raises `ConfigError` for missing keys."""
+    config.require_keys()
+    key, secret = _keys(config)
+    s = config.settings
+    return HistoryConfig(key=key, secret=secret, url=s.apca_data_url, feed=s.stock_feed, workers=1)
 
 
 def watchers_of(config: Config) -> WatchersPlan:

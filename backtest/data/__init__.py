@@ -2,8 +2,9 @@
 
 from backtest.data.align import align, between, windows
 from backtest.data.candles import resample
-from backtest.data.loading import Reading, load, stream
+from backtest.data.loading import load, stream
 from backtest.data.remarks import DataWarning, RowRef
+from backtest.data.sources import Reading
 from backtest.data.ticks import Moment
 
 __all__ = [

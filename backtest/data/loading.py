@@ -1,50 +1,31 @@
 """Load history by a short text that says where it is: the one way in for every command.
 
-`package:NAME` (see `autohedge data`), `csv:PATH`, `parquet:PATH`, `tape:PATH`, `alpaca:FOLDER` (where
-`autohedge fetch` keeps what it fetched), or a bare path, whose ending says what it is. A folder of
-CSV or Parquet files means every one of them.
+`package:NAME` (`autohedge data` lists them), `csv:PATH`, `parquet:PATH`, `tape:PATH`,
+`alpaca:FOLDER` (where `autohedge fetch` keeps history), or a bare path, whose ending says what it
+is. A folder of CSV or Parquet files means every one of them.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 from backtest.data.candles import Bars, resample
-from backtest.data.checks.series import Origin, Period, checked, series_remarks
-from backtest.data.packages.catalogue import Layout, known_set
-from backtest.data.packages.tables import bars_of_set
-from backtest.data.packages.wheels import CACHE
-from backtest.data.reading.bars import SymbolBars, bars_by_symbol, symbol_of
-from backtest.data.reading.files import read_csv, read_parquet
+from backtest.data.checks.series import Period, checked, series_remarks
+from backtest.data.reading.bars import SymbolBars
 from backtest.data.reading.times import known_zone
 from backtest.data.remarks import DataWarning
-from backtest.data.ticks import Moment, package_moments, tape_moments, tape_origin
+from backtest.data.sources import Reading, Source, moments_of, tables_of
+from backtest.data.ticks import Moment
 from backtest.records import Series
 from domain.errors import ConfigError
 from domain.records import NS_PER_S, parse_ns
 
-_ENDINGS = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".zst": "tape"}
-_KINDS = frozenset({"package", "csv", "parquet", "tape", "alpaca"})
 _DAY_NS = 86_400 * NS_PER_S
 _MINUTE_S = 60
 _FEW = 5
 """Symbols that one line names."""
 _DATE = re.compile(r"\d{4}-\d\d-\d\d\Z")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """How to read: `zone` of clocks without one, the bars' length, and where packages are cached.
-
-    Without `interval_s` bars stay as long as they are, and ticks become bars of a minute.
-    """
-
-    zone: str | None = None
-    interval_s: int | None = None
-    cache: Path = CACHE
 
 
 def load(
@@ -64,7 +45,7 @@ def load(
     how = how or Reading()
     known_zone(how.zone)
     period = period_of(start, end)
-    source = _Source.of(spec)
+    source = Source.of(spec)
     if source.has_ticks:
         found = _bars_of_ticks(source, symbols, period, how)
     else:
@@ -88,60 +69,18 @@ def stream(
 
     Raises `ConfigError` (`DATA_KIND`) for a source of bars, when the first moment is asked for.
     """
-    return _moments(_Source.of(spec), symbols, period_of(start, end), how or Reading())
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """A spec, read: what kind it is, and its name or path."""
-
-    kind: str
-    name: str
-
-    @classmethod
-    def of(cls, spec: str) -> _Source:
-        kind, colon, rest = spec.partition(":")
-        if colon and kind in _KINDS:
-            return cls(kind, rest)
-        path = Path(spec)
-        if path.is_dir():
-            return cls("folder", spec)
-        if path.suffix.lower() in _ENDINGS:
-            return cls(_ENDINGS[path.suffix.lower()], spec)
-        raise ConfigError(
-            f"{spec!r} says no kind of data.",
-            remedy=f"Begin it with one of {', '.join(f'{each}:' for each in sorted(_KINDS))} "
-            "(`autohedge data` lists the packages).",
-            code="DATA_UNKNOWN",
-        )
-
-    @property
-    def path(self) -> Path:
-        return Path(self.name)
-
-    @property
-    def has_ticks(self) -> bool:
-        if self.kind == "package":
-            return known_set(self.name).layout is Layout.TICKS
-        return self.kind == "tape"
-
-    def origin(self) -> Origin:
-        """Return where its ticks are from."""
-        if self.kind == "package":
-            chosen = known_set(self.name)
-            return Origin(source=chosen.source, licence=chosen.licence, hours=chosen.hours)
-        return tape_origin(self.path)
+    return moments_of(Source.of(spec), symbols, period_of(start, end), how or Reading())
 
 
 Loaded = tuple[list[Series], list[DataWarning], list[str]]
 """Series, what to know, and every symbol that was there."""
 
 
-def _bars(source: _Source, symbols: Sequence[str], period: Period, how: Reading) -> Loaded:
+def _bars(source: Source, symbols: Sequence[str], period: Period, how: Reading) -> Loaded:
     series: list[Series] = []
     warnings: list[DataWarning] = []
     files: dict[str, str] = {}
-    for bars, origin in _tables(source, how):
+    for bars, origin in tables_of(source, how):
         if symbols and bars.symbol not in symbols:
             files.setdefault(bars.symbol, "")
             continue
@@ -152,28 +91,12 @@ def _bars(source: _Source, symbols: Sequence[str], period: Period, how: Reading)
     return series, warnings, list(files)
 
 
-def _bars_of_ticks(source: _Source, symbols: Sequence[str], period: Period, how: Reading) -> Loaded:
+def _bars_of_ticks(source: Source, symbols: Sequence[str], period: Period, how: Reading) -> Loaded:
     made = Bars(how.interval_s or _MINUTE_S, source.origin())
-    made.take(_moments(source, symbols, period, how))
+    made.take(moments_of(source, symbols, period, how))
     series = made.series()
     warnings = [remark for each in series for remark in series_remarks(each, made.hours(each))]
     return series, warnings, [each.symbol for each in series]
-
-
-def _moments(
-    source: _Source, symbols: Sequence[str], period: Period, how: Reading
-) -> Iterator[Moment]:
-    match source.kind:
-        case "package":
-            yield from package_moments(source.name, how.cache, period)
-        case "tape":
-            yield from tape_moments(source.path, symbols, period)
-        case _:
-            raise ConfigError(
-                f"{source.name} holds bars, not ticks.",
-                remedy="Give a tape, or a set of ticks (`autohedge data`).",
-                code="DATA_KIND",
-            )
 
 
 def _gathered(warnings: Sequence[DataWarning]) -> list[DataWarning]:
@@ -223,35 +146,6 @@ def _instant(text: str) -> int:
             remedy="Write 2024-03-01 or 2024-03-01T14:30:00Z.",
             code="PERIOD_INVALID",
         ) from None
-
-
-def _tables(source: _Source, how: Reading) -> Iterator[tuple[SymbolBars, Origin]]:
-    if source.kind == "package":
-        chosen = known_set(source.name)
-        origin = Origin(source=chosen.source, licence=chosen.licence, hours=chosen.hours)
-        yield from ((bars, origin) for bars in bars_of_set(chosen, how.cache))
-        return
-    for file in _files(source):
-        is_csv = source.kind == "csv" or _ENDINGS.get(file.suffix.lower()) == "csv"
-        table = read_csv(file) if is_csv else read_parquet(file)
-        origin = Origin(source=file.name, licence="yours")
-        for bars in bars_by_symbol(table, how.zone, symbol_of(file.name)):
-            yield bars, origin
-
-
-def _files(source: _Source) -> list[Path]:
-    """Return a file, or those of a folder that are of the kind; raises `ConfigError` for none."""
-    if not source.path.is_dir():
-        return [source.path]
-    wanted = {"csv", "parquet"} if source.kind == "folder" else {source.kind}
-    files = [each for each in source.path.iterdir() if _ENDINGS.get(each.suffix.lower()) in wanted]
-    if not files:
-        raise ConfigError(
-            f"{source.path} holds no {' and no '.join(sorted(wanted))} file.",
-            remedy="Give a file, or a folder with a file a symbol.",
-            code="DATA_UNKNOWN",
-        )
-    return sorted(files)
 
 
 def _not_twice(bars: SymbolBars, seen: dict[str, str]) -> None:

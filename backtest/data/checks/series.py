@@ -32,8 +32,8 @@ _DTYPES = {
 class Period:
     """What part of a history is asked for: from `start_ns` on, before `end_ns`."""
 
-    start_ns: int = -(1 << 62)
-    end_ns: int = 1 << 62
+    start_ns: int = -(1 << 63) + 1
+    end_ns: int = (1 << 63) - 1
     text: str = ""
 
     def of(self, ts_ns: Ints) -> slice:

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from domain.errors import FeedError, FeedRefused
+from domain.errors import FeedError, FeedLimited, FeedRefused
 from domain.market import AssetClass, Bar, SessionPhase
 from domain.records import parse_ns
 from engine.clock import ManualClock, ScaledClock
@@ -179,7 +179,7 @@ SIP = b'{"code":42210000,"message":"subscription does not permit querying recent
         (401, b'{"message":"unauthorized."}', (FeedRefused, "HISTORY_REFUSED")),
         (403, b'{"message":"forbidden."}', (FeedRefused, "HISTORY_REFUSED")),
         (403, SIP, (FeedRefused, "HISTORY_NOT_IN_PLAN")),
-        (429, b"too many requests", (FeedError, "HISTORY_LIMITED")),
+        (429, b"too many requests", (FeedLimited, "HISTORY_LIMITED")),
         (500, b"<html>oops</html>", (FeedError, "HISTORY_FAILED")),
         (504, b"", (FeedError, "HISTORY_FAILED")),
         (200, b"<html>hello</html>", (FeedError, "HISTORY_UNREACHABLE")),

@@ -1,0 +1,116 @@
+"""Fetch Alpaca's history to the disk, with a bar that says how long it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from api.assembly.mapping import history_of
+from api.cli.journal.progress import progress
+from api.settings import Config
+from backtest.data.fetching import Fetched, Fetcher, Parts, Unit, Wanted, units_of
+from backtest.data.fetching.fetcher import Tell
+from backtest.data.fetching.plan import interval_of
+from backtest.data.loading import period_of
+from domain.errors import ConfigError
+from engine.clock import LiveClock
+from feeds.historical import AlpacaHistory, HistoryConfig
+from feeds.pages import HistoryPages, Kind
+
+FEEDS = ("iex", "sip", "otc", "boats")
+ADJUSTMENTS = ("raw", "split", "dividend", "all")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FetchCommand:
+    """What was asked for."""
+
+    symbols: tuple[str, ...]
+    start: str
+    end: str | None = None
+    interval: str = "1d"
+    kinds: str = "bars"
+    out: Path = Path("data/alpaca")
+    feed: str = ""
+    adjustment: str = "split"
+    per_minute: int = 180
+    as_json: bool = False
+
+
+def run_fetch(asked: FetchCommand) -> None:
+    """Fetch and say what was done; raises `ConfigError` or `FeedError`.
+
+    Whatever ends it, whole parts stay and the same command goes on behind them.
+    """
+    history = history_of(Config.read())
+    if asked.feed or history.feed not in FEEDS:
+        history = replace(history, feed=asked.feed or FEEDS[0])
+    wanted = _wanted(asked, history.feed)
+    units = units_of(wanted, LiveClock().now_ns())
+    err = Console(stderr=True, highlight=False, soft_wrap=True)
+    with progress("Fetching", is_shown=not asked.as_json) as tell:
+        try:
+            fetched = asyncio.run(_fetch(asked, history, units, tell))
+        except KeyboardInterrupt:
+            err.print("Interrupted. Run the same command again: it goes on where it stopped.")
+            raise
+    _say(asked, fetched)
+
+
+async def _fetch(
+    asked: FetchCommand, config: HistoryConfig, units: list[Unit], tell: Tell
+) -> Fetched:
+    clock = LiveClock()
+    history = AlpacaHistory(config, clock)
+    try:
+        pages = HistoryPages(history, feed=config.feed)
+        fetcher = Fetcher(pages, Parts(asked.out), clock, per_minute=asked.per_minute)
+        return await fetcher.run(units, tell)
+    finally:
+        await history.aclose()
+
+
+def _wanted(asked: FetchCommand, feed: str) -> Wanted:
+    _one_of("--feed", feed, FEEDS)
+    _one_of("--adjustment", asked.adjustment, ADJUSTMENTS)
+    kinds = [name.strip() for name in asked.kinds.split(",") if name.strip()]
+    for name in kinds or [""]:
+        _one_of("--kind", name, tuple(Kind))
+    period = period_of(asked.start, asked.end)
+    return Wanted(
+        symbols=tuple(dict.fromkeys(symbol.upper() for symbol in asked.symbols)),
+        kinds=tuple(dict.fromkeys(Kind(name) for name in kinds)),
+        start_ns=period.start_ns,
+        end_ns=period.end_ns,
+        interval_s=interval_of(asked.interval),
+        feed=feed,
+        adjustment=asked.adjustment,
+    )
+
+
+def _one_of(option: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ConfigError(
+            f"{option} is {value!r}.",
+            remedy=f"Choose of {', '.join(known)}.",
+            code="OPTION_INVALID",
+        )
+
+
+def _say(asked: FetchCommand, fetched: Fetched) -> None:
+    out = Console(highlight=False, soft_wrap=True)
+    if asked.as_json:
+        out.print_json(json.dumps({"folder": str(asked.out), **asdict(fetched)}))
+        return
+    out.print(
+        f"{fetched.rows:,} rows of {fetched.units - fetched.was_there} units came in "
+        f"{fetched.requests:,} requests; {fetched.was_there} units were there already.",
+        markup=False,
+    )
+    if fetched.limited:
+        out.print(f"The venue asked {fetched.limited} times for a pause: {fetched.waited_s:.0f} s.")
+    out.print(f"Read it with --data alpaca:{asked.out}", markup=False)
