@@ -16,12 +16,13 @@ from pathlib import Path
 import pytest
 
 from api.settings import known_variables
+from tests.documents.model import model
 
 ROOT = Path(__file__).parents[2]
-DEMO = 3000
-_IN_A_ROW = ((3100,), (8900, 8901), (2024,))
+DEMO, MODEL = 3000, 11434
+_IN_A_ROW = ((3100,), (8900, 8901), (2024,), (MODEL,))
 _AT_LAST = "trap 'jobs -p | xargs -r kill; wait' EXIT\n"
-_PORT = re.compile(r"(?P<before>127\.0\.0\.1:|PORT=|--port )(?P<port>[0-9]{4})\b")
+_PORT = re.compile(r"(?P<before>127\.0\.0\.1:|PORT=|--port )(?P<port>[0-9]{4,5})\b")
 _STARTING_S = 90.0
 _LENT = (
     ".cache",
@@ -41,16 +42,16 @@ class Desk:
     def __init__(self, folder, port):
         self.folder = folder
         self.port = port
-        self._ports = {DEMO: port}
+        self.ports = {DEMO: port}
         for shown in _IN_A_ROW:
-            self._ports |= zip(shown, free_ports(len(shown)), strict=True)
+            self.ports |= zip(shown, free_ports(len(shown)), strict=True)
 
     def ask(self, path):
         """Return what the demo answers."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
             return json.load(answer)
 
-    def run(self, page, script, timeout_s=110.0):
+    def run(self, page, script, timeout_s=240.0):
         """Run a page's commands as its reader would; the ports alone are others.
 
         Each page has a folder of its own, so that what it writes misleads no other; the demo's
@@ -75,7 +76,7 @@ class Desk:
 
         def ours(found):
             port = int(found["port"])
-            return f"{found['before']}{self._ports.get(port, port)}"
+            return f"{found['before']}{self.ports.get(port, port)}"
 
         return _PORT.sub(ours, script)
 
@@ -109,7 +110,7 @@ def environment():
 
 @pytest.fixture(scope="session")
 def desk(tmp_path_factory):
-    """Start the demo and wait until it has sent an order."""
+    """Start the demo and wait until it has sent an order; a model answers beside it."""
     folder = tmp_path_factory.mktemp("reader")
     lend(folder)
     (port,) = free_ports(1)
@@ -125,7 +126,8 @@ def desk(tmp_path_factory):
     found = Desk(folder, port)
     try:
         _wait(found, demo, log)
-        yield found
+        with model(found.ports[MODEL]):
+            yield found
     finally:
         demo.terminate()
         demo.wait(timeout=30)

@@ -26,6 +26,7 @@ def script_of(page):
 
 
 @pytest.mark.xdist_group("documents")
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", WITH_COMMANDS)
 def test_the_commands_of_a_page_run_in_the_order_shown(name, desk):
     """In one shell, from the folder that `make demo` leaves, beside the demo that it started."""
