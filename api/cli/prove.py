@@ -148,7 +148,8 @@ def _progress(shown: Console) -> Progress:
 
 def _show(run: Run, out: Console) -> None:
     result = run.result
-    verdict = "[green]held[/]" if result.is_met else "[red]FAILED[/]"
+    late = "[yellow]held, too slowly[/]" if result.is_safe else "[red]FAILED[/]"
+    verdict = "[green]held[/]" if result.is_met else late
     out.print(f"[bold]{run.name}[/]: {verdict}, {result.cases:,} cases in {run.seconds:,.0f} s")
     for bar in result.bars:
         mark = "[green]met[/]" if bar.is_met else "[red]missed[/]"

@@ -44,6 +44,7 @@ class Lowering:
             zone=day_zone(trades_stocks=any("/" not in symbol for symbol in plan.symbols)),
             lower=self.alarm.lower,
             marks=marks,
+            skew_ns=outside.venue.skew_ns,
             transfers=Transfers(
                 outside.broker.activities,
                 outside.clock,

@@ -32,6 +32,9 @@ MONEY_MOVED = Decimal("0.005")
 ASK_AGAIN_S = 30.0
 """After a question for transfers that failed. Meanwhile a withdrawal trips: a person looks."""
 
+DAWN_S = 150.0
+"""How long a new day must last before it counts: the venue's time is asked for every 60 s."""
+
 RECORD_RISE = Decimal("0.001")
 """By how much the peak must have risen to be journaled before the next record is due."""
 
@@ -53,6 +56,14 @@ class EquityMarks(Record, frozen=True):
     losses_in_a_row: int = 0
 
 
+class _Dawn(Record, frozen=True):
+    """A new day as it was first seen: with which equity, and since when (monotonic)."""
+
+    day: str
+    equity: Decimal
+    since_ns: int
+
+
 def day_zone(*, trades_stocks: bool) -> tzinfo:
     """Return where a trading day begins: midnight in New York, or UTC for crypto alone."""
     return NEW_YORK if trades_stocks else UTC
@@ -72,7 +83,11 @@ class EquityWatch:
         lower: Callable[[TradingState, str, str], None],
         marks: EquityMarks | None = None,
         transfers: Transfers | None = None,
+        skew_ns: Callable[[], int | None] = lambda: None,
     ) -> None:
+        self._skew_ns = skew_ns
+        self._dawn: _Dawn | None = None
+        self._has_known_time = False
         self._ledger = ledger
         self._limits = limits
         self._journal = journal
@@ -142,16 +157,38 @@ class EquityWatch:
 
     def _update(self, equity: Decimal) -> None:
         """Roll the day, never back; raise the peak. What a restart needs is journaled at once."""
-        now = datetime.fromtimestamp(self._clock.now_ns() // NS_PER_S, self._zone)
-        day, old = now.date().isoformat(), self._marks
+        day, old = self._today(), self._marks
         if old is None:
             self._begin(EquityMarks(day=day, day_start=equity, peak=equity))
-        elif day > old.day:
-            self._begin(replace(old, day=day, day_start=equity, transfers=Decimal(0)))
+        elif (start := self._dawns(day, equity, old)) is not None:
+            self._begin(replace(old, day=day, day_start=start, transfers=Decimal(0)))
         elif equity > old.peak and not self._is_doubted:
             self._marks = replace(old, peak=equity)
             if equity > self._recorded_peak * (1 + RECORD_RISE):
                 self.record()
+
+    def _today(self) -> str:
+        """Return the day by the venue's clock, as far as it is known how far ours is off."""
+        now_ns = self._clock.now_ns() - (self._skew_ns() or 0)
+        return datetime.fromtimestamp(now_ns // NS_PER_S, self._zone).date().isoformat()
+
+    def _dawns(self, day: str, equity: Decimal, old: EquityMarks) -> Decimal | None:
+        """Return the equity at a new day's start once it is one, else none.
+
+        A clock that jumps ahead would forget the day's loss: the day has to last for longer than
+        the venue goes without being asked for its time. A process that starts on it waits only
+        until it has been asked.
+        """
+        is_told = self._skew_ns() is not None and not self._has_known_time
+        self._has_known_time |= is_told
+        if day <= old.day:
+            self._dawn = None
+            return None
+        now_ns = self._clock.monotonic_ns()
+        if self._dawn is None or self._dawn.day != day:
+            self._dawn = _Dawn(day=day, equity=equity, since_ns=now_ns)
+        has_lasted = now_ns - self._dawn.since_ns >= DAWN_S * NS_PER_S
+        return self._dawn.equity if is_told or has_lasted else None
 
     def _begin(self, marks: EquityMarks) -> None:
         """Begin a day; the next observation asks what was paid before it."""

@@ -12,7 +12,7 @@ from domain.errors import NotSent
 from domain.limits import Limits, TradingState
 from domain.records import NS_PER_S, parse_ns
 from engine.clock import ManualClock
-from engine.watching.equity import NEW_YORK, EquityMarks, EquityWatch, day_zone
+from engine.watching.equity import DAWN_S, NEW_YORK, EquityMarks, EquityWatch, day_zone
 from engine.watching.transfers import Transfers
 
 NOON = parse_ns("2026-10-08T16:00:00Z")
@@ -29,14 +29,27 @@ class Traces:
         self.entries += entries
 
 
+class Jumpy(ManualClock):
+    """A wall clock that may be set ahead; what has passed meanwhile it still knows."""
+
+    ahead_ns = 0
+
+    def now_ns(self):
+        return super().now_ns() + self.ahead_ns
+
+    def jump(self, seconds):
+        self.ahead_ns += seconds * NS_PER_S
+
+
 class Watched:
     """A watch over a ledger whose equity a test sets."""
 
     def __init__(self, marks=None, zone=UTC, transfers=None):
-        self.clock = ManualClock(NOON)
+        self.clock = Jumpy(NOON)
         self.ledger = Ledger()
         self.journal = Traces()
         self.lowered = []
+        self.skew_ns = 0
         self.watch = EquityWatch(
             ledger=self.ledger,
             limits=LIMITS,
@@ -45,6 +58,7 @@ class Watched:
             zone=zone,
             lower=self._lower,
             marks=marks,
+            skew_ns=lambda: self.skew_ns,
             transfers=None
             if transfers is None
             else Transfers(
@@ -120,7 +134,49 @@ async def test_the_day_begins_where_the_market_is(zone, rolls):
     await watched.say(100_000)
     await watched.clock.advance(3600)
     await watched.say(99_000)
+    await watched.clock.advance(DAWN_S)
+    await watched.say(99_000)
     assert watched.watch.day_pnl == (0 if rolls else -1_000)
+
+
+async def test_a_clock_that_jumps_ahead_for_a_while_begins_no_day():
+    """The day's loss was forgotten at once, and the limit could be lost a second time."""
+    watched = Watched()
+    await watched.say(100_000)
+    await watched.say(97_500)
+    watched.clock.jump(24 * 3600)
+    await watched.say(97_500)
+    watched.skew_ns = 24 * 3600 * NS_PER_S
+    await watched.clock.advance(DAWN_S)
+    await watched.say(97_500)
+    assert watched.watch.day_pnl == -2_500
+    await watched.say(96_900)
+    await watched.say(96_900)
+    assert watched.lowered == [(TradingState.REDUCING, "DAILY_LOSS_REACHED")]
+
+
+async def test_a_new_day_begins_with_the_equity_it_was_first_seen_with():
+    """It counts a little later; what was lost in between is today's."""
+    watched = Watched()
+    await watched.say(100_000)
+    await watched.clock.advance((parse_ns("2026-10-09T00:00:00Z") - NOON) / NS_PER_S)
+    await watched.say(99_000)
+    await watched.clock.advance(DAWN_S)
+    await watched.say(98_500)
+    assert watched.watch.day_pnl == -500
+
+
+async def test_a_process_that_starts_on_a_new_day_waits_only_for_the_venues_time():
+    """Yesterday's loss must not stand against the first entries of today."""
+    watched = Watched(
+        EquityMarks(day="2026-10-07", day_start=Decimal(100_000), peak=Decimal(100_000))
+    )
+    watched.skew_ns = None
+    await watched.say(98_000)
+    assert watched.watch.day_pnl == -2_000
+    watched.skew_ns = 0
+    await watched.say(98_000)
+    assert watched.watch.day_pnl == 0
 
 
 def test_stocks_live_by_new_york_and_crypto_alone_by_utc():
