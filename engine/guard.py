@@ -28,11 +28,16 @@ _WHO = "guard"
 
 
 class GuardConfig(Record, frozen=True):
-    """How often the guard looks; seconds of event time."""
+    """How often the guard looks; seconds of event time.
+
+    `is_played`: whoever plays a market calls `beat` after what it tells, so that nothing here has
+    to look by the clock.
+    """
 
     beat_s: float = 1.0
     look_s: float = 0.05
     equity_every_s: float = 30.0
+    is_played: bool = False
 
 
 class Guard:
@@ -79,8 +84,9 @@ class Guard:
             group.create_task(self._watch.run(), name="market-watch")
             group.create_task(self._venue.run(), name="venue-time")
             group.create_task(self._protect(), name="exits")
-            group.create_task(self._beat(), name="guard-beat")
-            group.create_task(self._record_equity(), name="equity")
+            if not self._config.is_played:
+                group.create_task(self._beat(), name="guard-beat")
+                group.create_task(self._record_equity(), name="equity")
             for work in self._also:
                 group.create_task(work(), name=work.__qualname__)
 
@@ -118,11 +124,15 @@ class Guard:
         self.is_ready.set()
         await self._exits.run()
 
+    def beat(self) -> None:
+        """Mark positions at the market, check both losses, keep the market in sight if needed."""
+        self._mark()
+        self._equity.observe()
+        self._keep_watch()
+
     async def _beat(self) -> None:
         while True:
-            self._mark()
-            self._equity.observe()
-            self._keep_watch()
+            self.beat()
             await self._clock.sleep(self._config.beat_s)
 
     def _mark(self) -> None:

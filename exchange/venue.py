@@ -15,7 +15,7 @@ from exchange.clock import VenueClock
 from exchange.faults.seam import Faults
 from exchange.matching.account.activities import Search
 from exchange.matching.agenda import NEVER
-from exchange.matching.book import LatestQuote, LatestTrade
+from exchange.matching.book import Book, LatestQuote, LatestTrade
 from exchange.matching.knobs import Knobs
 from exchange.matching.listing import Listing
 from exchange.matching.matcher import Matcher
@@ -98,6 +98,10 @@ class Venue:
     def find(self, symbol: str) -> Listing | None:
         """Return a listing by symbol, compact symbol (`BTCUSD`) or asset id."""
         return self._matcher.find(symbol)
+
+    def book(self, symbol: str) -> Book:
+        """Return what waits in a listed symbol: who plays a market asks whether anything does."""
+        return self._matcher.books[symbol]
 
     def quote(self, symbol: str) -> LatestQuote | None:
         """Return the latest quote of a listed symbol, None before the first."""

@@ -155,7 +155,7 @@ class Bot:
         else:
             await self.halt(actor=order.actor, reason=order.reason)
         self._parts.notices.add("HALTED_FROM_OUTSIDE", f"{order.actor} halted us: {order.reason}")
-        if self._parts.is_journal_up():
+        if self._parts.mark is not None and self._parts.is_journal_up():
             self._parts.mark.clear(order)
 
     async def reconcile(self, *, actor: str, repair: bool = False) -> Reconciliation:

@@ -62,7 +62,7 @@ class Parts:
     ownership: Ownership
     equity: EquityWatch
     gate: TradingGate
-    mark: HaltMark
+    mark: HaltMark | None
     sweeper: Sweeper
     guard: Guard
     session: Session

@@ -35,7 +35,8 @@ def make_accounts(parts: EngineParts) -> None:
             mark=outside.remembered.mark,
             since=outside.remembered.since,
             at=outside.at,
-        )
+        ),
+        plan.looks,
     )
     parts.lowering = Lowering(
         plan,

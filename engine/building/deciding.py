@@ -49,6 +49,7 @@ def _make_dispatcher(parts: EngineParts, asking: _Asking) -> None:
             symbols=plan.symbols,
             cooldown_s=plan.cooldown_s,
             wake_move_atr=plan.wake_move_atr,
+            near_exit_atr=plan.near_exit_atr,
             decision_deadline_s=plan.decision_deadline_s,
         ),
         DispatcherPorts(

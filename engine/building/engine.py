@@ -17,19 +17,26 @@ from engine.building.hands import make_hands
 from engine.building.outside import Outside
 from engine.building.parts import EngineParts
 from engine.building.plan import EnginePlan
-from engine.guard import Guard, GuardConfig
+from engine.guard import Guard
 from engine.metrics import CountsCollector, Metrics, StatusCollector
 from engine.metrics.standing import MoneyCollector, WatchersCollector
 from engine.orders.book import OrderBook
+from engine.session import Session
+from engine.trading import TradingGate
 from engine.watching.market import MarketWatch
 
 
 @dataclass(frozen=True, kw_only=True)
 class Engine:
-    """The assembled engine: the guard to run and the face to ask."""
+    """The assembled engine: the guard to run and the face to ask.
+
+    `session` and `gate` are for who plays a market: there is no person whose word would start it.
+    """
 
     bot: Bot
     guard: Guard
+    session: Session
+    gate: TradingGate
     approvals: Approvals
     book: OrderBook
     metrics: Metrics
@@ -47,6 +54,8 @@ def build_engine(plan: EnginePlan, outside: Outside) -> Engine:
     return Engine(
         bot=_make_bot(parts),
         guard=parts.guard,
+        session=parts.session,
+        gate=parts.gate,
         approvals=parts.approvals,
         book=parts.book,
         metrics=parts.metrics,
@@ -59,12 +68,12 @@ def _make_guard(parts: EngineParts) -> None:
     parts.watch = MarketWatch(
         outside.feeds,
         outside.sink,
-        outside.store,
+        None if parts.plan.guard.is_played else outside.store,
         clock=outside.clock,
         notify=parts.notices.add,
     )
     parts.guard = Guard(
-        GuardConfig(),
+        parts.plan.guard,
         gateway=parts.gateway,
         exits=parts.exits,
         reconciler=parts.reconciler,

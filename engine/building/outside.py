@@ -13,8 +13,10 @@ from prometheus_client import CollectorRegistry
 
 from domain.market import Instrument, Quote
 from domain.ports import Broker, Calendar, Clock, Entry, Feed, Journal, MarketSink
+from engine.approving.seams import WaitingDesk
 from engine.bus import Bus
 from engine.deciding.limiter import Limiter
+from engine.deciding.runs import Desk
 from engine.figures import Readings
 from engine.killswitch.mark import HaltMark
 from engine.orders.delivery.points import Point, nowhere
@@ -23,7 +25,6 @@ from engine.tracing import Trace, Untraced
 from engine.watching.market import MarketEars
 from engine.watching.venue import VenueWatch
 from feeds.store import RollingStore
-from graph.desk import Desk
 
 
 class EngineJournal(Journal, Protocol):
@@ -50,6 +51,20 @@ class EngineJournal(Journal, Protocol):
         ...
 
 
+class EngineDesk(Desk, WaitingDesk, Protocol):
+    """The one caller of the graph (`graph.desk.Desk`), or what stands in its place."""
+
+    @property
+    def analyst(self) -> str:
+        """Return the analyst's name, as decisions record it."""
+        ...
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """Return the digest of each role's prompt and schema: what a window keeps."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outside:
     """What the engine is built upon: everything that reaches out of the process."""
@@ -62,7 +77,7 @@ class Outside:
     sink: MarketSink
     ears: MarketEars
     calendar: Calendar
-    desk: Desk
+    desk: EngineDesk
     limiter: Limiter
     clock: Clock
     wall: Clock
@@ -72,7 +87,7 @@ class Outside:
     remembered: Remembered
     venue: VenueWatch
     account_id: str
-    mark: HaltMark
+    mark: HaltMark | None
     at: Callable[[Point], None] = nowhere
     readings: Readings = field(default_factory=Readings)
     trace: Trace = field(default_factory=Untraced)

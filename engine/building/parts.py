@@ -79,7 +79,7 @@ class EngineParts:
             mark=outside.mark,
             spool=outside.journal.spool,
         )
-        self.ledger = Ledger(plan.symbols)
+        self.ledger = Ledger(plan.symbols, fees=plan.fees)
         self.book = OrderBook(self.ledger, outside.journal, outside.clock, self.sent)
         outside.limiter.waited = self.waited
         self._waited_s: dict[str, float] = {}
@@ -95,7 +95,7 @@ class EngineParts:
 
     def quote(self, symbol: str) -> Quote | None:
         """Return the latest quote; none for a symbol that the store does not keep."""
-        return self.outside.store.view(symbol).quote if symbol in self.plan.symbols else None
+        return self.outside.store.quote(symbol) if symbol in self.plan.symbols else None
 
     def alert(self, code: str, message: str, symbol: str) -> None:
         """Let the tripwires hear of a line for the operator, and show it."""

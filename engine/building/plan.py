@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from domain.account import FeeSchedule
 from domain.limits import Limits
 from domain.market import Floors
+from engine.guard import GuardConfig
+from engine.orders.looks import ReconcilerConfig
 from engine.orders.protection.seams import ExitsConfig
 from graph.approval.checkpoints import CheckpointsConfig
 
@@ -38,7 +41,11 @@ class EnginePlan:
     cooldown_s: float
     wake_move_atr: float
     decision_deadline_s: float
+    near_exit_atr: float = 0.5
     adopt_positions: bool = False
     autostart: bool = False
     exits: ExitsConfig = field(default_factory=ExitsConfig)
+    guard: GuardConfig = field(default_factory=GuardConfig)
+    looks: ReconcilerConfig = field(default_factory=ReconcilerConfig)
+    fees: FeeSchedule = field(default_factory=FeeSchedule)
     approval: ApprovalPlan | None = None

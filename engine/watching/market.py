@@ -122,13 +122,16 @@ class MarketEars:
 
 
 class MarketWatch:
-    """Run every feed and the bar clock while at least one party wants the market."""
+    """Run every feed and the bar clock while at least one party wants the market.
+
+    Without `bars` nobody closes candles here: whoever plays a market does.
+    """
 
     def __init__(
         self,
         feeds: Sequence[Feed],
         store: MarketSink,
-        bars: BarClock,
+        bars: BarClock | None,
         *,
         clock: Clock,
         notify: Callable[[str, str], None],
@@ -172,7 +175,8 @@ class MarketWatch:
 
     async def _feed(self) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._close_bars(), name="bar-clock")
+            if self._bars is not None:
+                group.create_task(self._close_bars(self._bars), name="bar-clock")
             for feed in self._feeds:
                 group.create_task(self._run_feed(feed), name=f"feed:{type(feed).__name__}")
 
@@ -183,8 +187,8 @@ class MarketWatch:
         except FeedError as error:
             self._notify(error.code, error.line)
 
-    async def _close_bars(self) -> None:
+    async def _close_bars(self, bars: BarClock) -> None:
         while True:
-            wait_s = (self._bars.next_close_ns() - self._clock.now_ns()) / NS_PER_S
+            wait_s = (bars.next_close_ns() - self._clock.now_ns()) / NS_PER_S
             await self._clock.sleep(min(max(wait_s, 0.01), 1.0))
-            self._bars.close_due(self._clock.now_ns())
+            bars.close_due(self._clock.now_ns())

@@ -26,7 +26,15 @@ SetSessions = Callable[[Sequence[tuple[int, int]]], None]
 class VenueWatch:
     """Ask the venue for its time every minute and for its sessions twice a day."""
 
-    def __init__(self, broker: Broker, clock: Clock, set_sessions: SetSessions | None) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        clock: Clock,
+        set_sessions: SetSessions | None,
+        *,
+        every_s: float = CHECK_EVERY_S,
+    ) -> None:
+        self._every_s = every_s
         self._broker = broker
         self._clock = clock
         self._set_sessions = set_sessions
@@ -73,7 +81,7 @@ class VenueWatch:
         while True:
             try:
                 is_off = await self.look()
-                await self._clock.sleep(RETRY_EVERY_S if is_off else CHECK_EVERY_S)
+                await self._clock.sleep(RETRY_EVERY_S if is_off else self._every_s)
             except BrokerError as error:
                 log.warning("venue_time_unknown", code=error.code)
                 await self._clock.sleep(RETRY_EVERY_S)

@@ -1,8 +1,14 @@
 """What may differ between one exchange and another: money, seed, fills, and what is unverified."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+
+from exchange.matching.orders import Order
+
+Surcharge = Callable[[Order, Decimal, Decimal], Decimal]
+"""Take an order, the quantity that fills and the price the market gives; return the price paid."""
 
 
 class FillSize(StrEnum):
@@ -23,6 +29,9 @@ class Knobs:
     before its answer. `collar_low` bounds market orders under $50, `collar_high` from there on
     (source: Alpaca's orders page). `crypto_quote_stops`: crypto stops trigger on quotes too
     (unverified; shares trigger on trades alone, by Alpaca's word). Fees are in basis points.
+    `waits_for_quote`: an order meets no quote from before its arrival, so that history never fills
+    it at a price that was gone; `surcharge` worsens the price of each execution by what trading
+    costs beside the spread.
     """
 
     seed: int = 0
@@ -41,3 +50,5 @@ class Knobs:
     taker_bps: Decimal = Decimal(25)
     requests_per_minute: int = 200
     pdt_fields: bool = False
+    waits_for_quote: bool = False
+    surcharge: Surcharge | None = None

@@ -108,12 +108,17 @@ class Lifecycle:
         if price is not None:
             qty = pricing.fill_qty(order, price, book, self.knobs)
             if qty > 0:
-                self._fill(order, book, qty=qty, price=price)
+                self._fill(order, book, qty=qty, price=self._paid(order, qty, price))
         elif not book.halted and not order.rested:
             order.rested = True
             book.set_gates()
         if order.is_open and order.time_in_force in AT_ONCE:
             self.finish(order, Status.CANCELED)
+
+    def _paid(self, order: Order, qty: Decimal, price: Decimal) -> Decimal:
+        """Return the price of an execution with what it costs."""
+        surcharge = self.knobs.surcharge
+        return price if surcharge is None else surcharge(order, qty, price)
 
     def trigger(self, book: Book, *, low: Decimal, high: Decimal) -> None:
         """Wake the stops that the market has reached, and move the trailing ones.
@@ -230,7 +235,7 @@ class Lifecycle:
             self.agenda.at(order.expires_ns, partial(self._closing_auction, order), rank=_AUCTION)
             return
         self.go_live(order)
-        if not has_waited and not order.sleeps:
+        if not has_waited and not order.sleeps and not self.knobs.waits_for_quote:
             self.attempt(order, self.books[order.listing.symbol])
 
     def _hold(self, stop: Order) -> None:

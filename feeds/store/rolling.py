@@ -32,6 +32,7 @@ from domain.market import (
     Bar,
     MarketEvent,
     NewsItem,
+    Quote,
     StatusChanged,
     TradeCanceled,
     TradeCorrected,
@@ -220,6 +221,10 @@ class RollingStore:
         book = self._books[symbol]
         book.settle()
         return book.view(limit=n_bars or self.config.window_bars, warmup=self.config.warmup_bars)
+
+    def quote(self, symbol: str) -> Quote | None:
+        """Return the latest quote alone; raises `KeyError` for a symbol that is not kept."""
+        return self._books[symbol].latest_quote()
 
     def set_band(self, symbol: str, owner: str, low: float, high: float) -> None:
         """Call `band_left` once when the middle price leaves [low, high]; replaces the owner's.

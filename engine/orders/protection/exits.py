@@ -27,8 +27,6 @@ from engine.orders.protection.plans import (
 from engine.orders.protection.seams import ExitsConfig, Seams
 from engine.orders.protection.watching.bare import Cause
 
-_LOOK_S = 0.25
-
 
 class Exits:
     """Run one keeper for each symbol with a position or an order of ours."""
@@ -184,7 +182,7 @@ class Exits:
 
     async def _look(self) -> None:
         while True:
-            await self._seams.clock.sleep(_LOOK_S)
+            await self._seams.clock.sleep(self._config.look_s)
             for keeper in tuple(self._keepers.values()):
                 keeper.look()
 

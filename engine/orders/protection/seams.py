@@ -35,7 +35,8 @@ class ExitsConfig(Record, frozen=True):
     `retry_s`, doubling to `retry_longest_s`. A trailing stop moves by `trail_step` of its distance
     or more and not more often than every `trail_every_s`. A quote older than `quote_max_age_s` is
     asked for anew. `flat_before_close_s`: when `OVERNIGHT=flat` begins to sell. `patience_s`, in
-    wall seconds, bounds a question whose answer an order could do without.
+    wall seconds, bounds a question whose answer an order could do without. Every `look_s` it is
+    seen whether a position has stood bare for too long.
     """
 
     check_every_s: float = 1.0
@@ -54,6 +55,7 @@ class ExitsConfig(Record, frozen=True):
     quote_max_age_s: float = 10.0
     flat_before_close_s: float = 300.0
     patience_s: float = 0.5
+    look_s: float = 0.25
     rules: ExitRules = ExitRules()
     by_symbol: dict[str, ExitRules] = msgspec.field(default_factory=dict)
 

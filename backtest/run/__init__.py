@@ -1,0 +1,1 @@
+"""Play history through the engine: the second place, beside `api.assembly`, where parts meet."""

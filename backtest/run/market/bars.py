@@ -1,0 +1,295 @@
+"""Play bars to the venue and to the engine, so that neither knows what a bar has not shown yet.
+
+A bar of symbol s from `start` to `end` is told as five moments of event time:
+
+| When | What | Who hears |
+|---|---|---|
+| start + settle | its open, as quote and print | venue; engine if it holds or works |
+| start + I/3 | its first extreme | likewise |
+| start + 2I/3 | its second extreme | likewise |
+| end, or before the next bar where markets pause | its close; then the whole bar | all |
+
+`settle` stands for the time that a decision on the bar before takes: the open is what an order then
+meets. Which extreme comes first is against us: the low when we are long, the high when we are short
+or flat. Between two points the price moves straight, so a stop between them triggers at its price.
+A bar's numbers reach a decision only whole, at its end. Where nothing is held and no order works
+the points in between concern nobody and are left out.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from backtest.records import Series
+from backtest.run.market.charges import Turnover
+from backtest.run.market.loop import NEVER, VirtualClock, VirtualLoop
+from domain.market import Bar, MarketEvent, NewsItem, Quote, StatusChanged
+from domain.records import NS_PER_S
+from exchange.matching.book import Book
+from exchange.simulated import SimulatedBroker
+from feeds.store import RollingStore
+
+_DAY_S = 86_400
+_DAY_NS = _DAY_S * NS_PER_S
+_STATISTICS_DAYS = 20
+_ENDLESS = 1e12
+_OPEN, _FIRST, _SECOND, _CLOSE = range(4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pacing:
+    """How bars lie in time. `settle_s` after a bar's start its open stands.
+
+    Where the market pauses (`lead_s` set), a bar is told no earlier than `lead_s` before the next
+    one begins: a decision is made when it can be acted upon, and rests on nothing later.
+    """
+
+    settle_s: float
+    lead_s: float | None
+
+
+class Hearer(Protocol):
+    """What the player asks and tells of the engine."""
+
+    def holds(self, symbol: str) -> bool:
+        """Tell whether we have a position."""
+        ...
+
+    def is_short(self, symbol: str) -> bool:
+        """Tell whether it is a short one."""
+        ...
+
+    def closes(self, track: Track, bar: Bar) -> bool:
+        """Tell whether the engine needs the closing quote of this bar."""
+        ...
+
+    def beat(self) -> None:
+        """Let the guard look: prices have moved."""
+        ...
+
+
+class Track:
+    """One symbol's bars and how far they are told."""
+
+    __slots__ = (
+        "at", "book", "close", "closed_ns", "high", "low", "n", "open", "phase", "price", "series",
+        "sized_at", "start", "symbol", "told_ns", "volume",
+    )  # fmt: skip
+
+    def __init__(self, series: Series, book: Book, pacing: Pacing) -> None:
+        self.series = series
+        self.symbol = series.symbol
+        self.book = book
+        self.start: list[int] = series.ts_ns.tolist()
+        self.open: list[float] = series.open.tolist()
+        self.high: list[float] = series.high.tolist()
+        self.low: list[float] = series.low.tolist()
+        self.close: list[float] = series.close.tolist()
+        self.volume: list[float] = series.volume.tolist()
+        self.told_ns = told_times(series, pacing)
+        self.n = len(self.start)
+        self.at = 0
+        self.phase = _OPEN
+        self.price = self.open[0]
+        self.sized_at = -1
+
+
+def told_times(series: Series, pacing: Pacing) -> list[int]:
+    """Return when each bar is told whole, nanoseconds: its end, or shortly before the next one."""
+    ends = series.ts_ns + series.interval_s * NS_PER_S
+    if pacing.lead_s is not None and len(ends) > 1:
+        before = series.ts_ns[1:] - round(pacing.lead_s * NS_PER_S)
+        ends[:-1] = np.maximum(ends[:-1], before)
+    times: list[int] = ends.tolist()
+    return times
+
+
+class BarMarket:
+    """A market of bars (`backtest.run.market.loop.Market`), in the order of event time."""
+
+    def __init__(  # noqa: PLR0913 - what moves with the market, each named
+        self,
+        tracks: Sequence[Track],
+        *,
+        broker: SimulatedBroker,
+        store: RollingStore,
+        clock: VirtualClock,
+        hearer: Hearer,
+        pacing: Pacing,
+        half_spread_bps: float,
+        volume_cap: float,
+        events: Sequence[MarketEvent] = (),
+        ended: Callable[[], None],
+    ) -> None:
+        self.tracks = {track.symbol: track for track in tracks}
+        self._broker = broker
+        self._venue = broker.venue
+        self._store = store
+        self._clock = clock
+        self._hearer = hearer
+        self._ended = ended
+        self._settle_ns = round(pacing.settle_s * NS_PER_S)
+        self._half = half_spread_bps / 10_000
+        self._cap = volume_cap
+        self._has_volume = {track.symbol: any(track.volume) for track in tracks}
+        self._order = [(self._time(track), n, track) for n, track in enumerate(tracks)]
+        heapq.heapify(self._order)
+        self._events = sorted(events, key=_event_ns)
+        self._next_event = 0
+        self._beaten_ns = clock.now
+        self.loop: VirtualLoop
+
+    @property
+    def next_ns(self) -> int:
+        """Return when the next moment is to be told."""
+        bar_ns = self._order[0][0] if self._order else NEVER
+        if self._next_event < len(self._events):
+            return min(bar_ns, _event_ns(self._events[self._next_event]))
+        return bar_ns
+
+    def play(self, until_ns: int) -> None:
+        """Tell moments up to that time, until somebody has something to do."""
+        loop, order, clock = self.loop, self._order, self._clock
+        while loop.is_idle:
+            now_ns = self.next_ns
+            if now_ns > until_ns or now_ns == NEVER:
+                return
+            clock.now = max(clock.now, now_ns)
+            if not order or order[0][0] > now_ns:
+                self._tell_event()
+                continue
+            _, number, track = order[0]
+            self._tell(track)
+            if track.at < track.n:
+                heapq.heapreplace(order, (self._time(track), number, track))
+            else:
+                heapq.heappop(order)
+                if not order:
+                    self._ended()
+
+    def turnover(self, symbol: str) -> Turnover:
+        """Return daily volatility and volume over the last twenty days of closed bars."""
+        track = self.tracks[symbol]
+        series = track.series
+        a_day = max(1, round(_DAY_S / series.interval_s)) if series.interval_s < _DAY_S else 1
+        since_ns = track.start[min(track.at, track.n - 1)] - 2 * _STATISTICS_DAYS * _DAY_NS
+        first = max(bisect_right(track.start, since_ns), track.at - _STATISTICS_DAYS * a_day)
+        closes = series.close[first : track.at]
+        days = max(1, len({ns // _DAY_NS for ns in track.start[first : track.at]}))
+        if len(closes) < 3:  # noqa: PLR2004 - a deviation needs two returns
+            return Turnover(0.0, 0.0)
+        deviation = float(np.std(np.diff(np.log(closes)), ddof=1))
+        bars_a_day = len(closes) / days
+        volume = float(np.sum(series.volume[first : track.at])) / days
+        return Turnover(deviation * float(np.sqrt(bars_a_day)), volume)
+
+    def _time(self, track: Track) -> int:
+        """Return when a track's next moment comes."""
+        at, phase = track.at, track.phase
+        if phase == _CLOSE:
+            return track.told_ns[at]
+        third = track.series.interval_s * NS_PER_S // 3
+        offset = self._settle_ns if phase == _OPEN else phase * third
+        return min(track.start[at] + offset, track.told_ns[at])
+
+    def _tell(self, track: Track) -> None:
+        phase, at = track.phase, track.at
+        if phase == _CLOSE:
+            self._tell_close(track)
+            track.at, track.phase = at + 1, _OPEN
+            return
+        if not (track.book.open or self._hearer.holds(track.symbol)):
+            track.phase = _CLOSE
+            return
+        if phase == _OPEN:
+            self._show(track, track.open[at])
+        else:
+            self._move(track, self._extreme(track, is_first=phase == _FIRST))
+        self._hearer.beat()
+        track.phase = phase + 1
+
+    def _extreme(self, track: Track, *, is_first: bool) -> float:
+        """Return the high or the low, whichever is against us first."""
+        is_long = self._hearer.holds(track.symbol) and not self._hearer.is_short(track.symbol)
+        return track.low[track.at] if is_long is is_first else track.high[track.at]
+
+    def _tell_close(self, track: Track) -> None:
+        at, symbol = track.at, track.symbol
+        price = track.close[at]
+        bar = Bar(
+            symbol, track.series.interval_s, track.start[at],
+            track.open[at], track.high[at], track.low[at], price, track.volume[at], 0, 0.0,
+        )  # fmt: skip
+        is_busy = bool(track.book.open) or self._hearer.holds(symbol)
+        if is_busy:
+            self._move(track, price)
+        else:
+            track.price = price
+            self._venue_sees(track, price, self._left(track))
+        if self._hearer.closes(track, bar) and not is_busy:
+            self._engine_sees(track)
+        self._store.apply((bar,))
+        now_ns = self._clock.now
+        if is_busy or now_ns - self._beaten_ns >= _DAY_NS:
+            self._beaten_ns = now_ns
+            self._hearer.beat()
+
+    def _move(self, track: Track, price: float) -> None:
+        """Let the price go there, halting at each stop on the way."""
+        book = track.book
+        while True:
+            is_fall = price < track.price
+            stop = book.fall_gate if is_fall else book.rise_gate
+            is_on_the_way = price < stop < track.price if is_fall else track.price < stop < price
+            if not is_on_the_way:
+                break
+            self._show(track, stop)
+        self._show(track, price)
+
+    def _show(self, track: Track, price: float) -> None:
+        track.price = price
+        self._venue_sees(track, price, self._left(track))
+        self._engine_sees(track)
+
+    def _venue_sees(self, track: Track, price: float, size: float) -> None:
+        now_ns, half = self._clock.now, self._half * price
+        self._venue.on_quote(track.symbol, price - half, size, price + half, size, now_ns)
+        self._venue.on_trade(track.symbol, price, size, now_ns)
+
+    def _engine_sees(self, track: Track) -> None:
+        now_ns, book = self._clock.now, track.book
+        quote = Quote(
+            track.symbol, book.bid, book.bid_size, book.ask, book.ask_size, now_ns, now_ns
+        )
+        self._store.apply((quote,))
+
+    def _left(self, track: Track) -> float:
+        """Return how much of a bar may still be ours: a share of its volume, less what was taken.
+
+        Where no volume is told at all there is nothing to take a share of, and all is there.
+        """
+        if not self._cap or not self._has_volume[track.symbol]:
+            return _ENDLESS
+        if track.sized_at == track.at:
+            return min(track.book.bid_size, track.book.ask_size)
+        track.sized_at = track.at
+        return self._cap * track.volume[track.at]
+
+    def _tell_event(self) -> None:
+        """Tell news to the engine, halts to both."""
+        event = self._events[self._next_event]
+        self._next_event += 1
+        if isinstance(event, StatusChanged):
+            self._broker.set_status(event.symbol, is_halted=event.is_halted)
+        self._store.apply((event,))
+
+
+def _event_ns(event: MarketEvent) -> int:
+    assert isinstance(event, NewsItem | StatusChanged)
+    return event.ts_event

@@ -1,0 +1,180 @@
+"""Read a run's own journal, entry by entry, into the rows and curves that are reported."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from backtest.costs import added
+from backtest.records import CostsPaid, DecisionRow, FillRow, Floats, Ints, Series
+from backtest.run.market.charges import Charged
+from domain.orders import Fill
+from domain.ports import Entry, EntryKind
+from domain.records import NS_PER_S, parse, parse_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """Dollars at `ts_ns`: equity, cash, and the sum of what the positions are worth."""
+
+    ts_ns: Ints
+    equity: Floats
+    cash: Floats
+    exposure: Floats
+
+
+@dataclass(slots=True)
+class _Holding:
+    """How one symbol's quantity went, fill by fill."""
+
+    ts_ns: list[int] = field(default_factory=lambda: [0])
+    quantity: list[float] = field(default_factory=lambda: [0.0])
+    exact: Decimal = Decimal(0)
+
+
+class Recorder:
+    """Hear every entry of a run; `charged` tells what an execution has cost."""
+
+    def __init__(self, cash: float, charged: Callable[[str], Charged | None]) -> None:
+        self._charged = charged
+        self._cash = Decimal(repr(cash))
+        self._cash_ts: list[int] = [0]
+        self._cash_is: list[float] = [cash]
+        self._holdings: dict[str, _Holding] = {}
+        self._origins: dict[str, str] = {}
+        self._decisions: dict[str, DecisionRow] = {}
+        self._fills: list[FillRow] = []
+        self.denials: Counter[str] = Counter()
+        self.alerts: Counter[str] = Counter()
+        self.paid = CostsPaid()
+        self._handlers: dict[EntryKind, Callable[[dict[str, Any]], None]] = {
+            EntryKind.DECISION: self._decided,
+            EntryKind.GATE: self._judged,
+            EntryKind.ORDER_EVENT: self._moved,
+            EntryKind.FILL: self._filled,
+            EntryKind.ALERT: self._alerted,
+        }
+
+    @property
+    def fills(self) -> tuple[FillRow, ...]:
+        """Return the executions, oldest first."""
+        return tuple(self._fills)
+
+    @property
+    def decisions(self) -> tuple[DecisionRow, ...]:
+        """Return the decisions, oldest first, with the gate's word on each."""
+        return tuple(self._decisions.values())
+
+    def hear(self, entry: Entry) -> None:
+        """Take one entry."""
+        handler = self._handlers.get(entry.kind)
+        if handler is not None:
+            handler(entry.body)
+
+    def _decided(self, body: dict[str, Any]) -> None:
+        decision, window = body["decision"], body["window"]
+        directive, calls = decision["directive"] or {}, decision["calls"]
+        quote = window["quote"]
+        started, ended = decision["ts_start"], decision["ts_end"]
+        row = DecisionRow(
+            ts_ns=parse_ns(decision["as_of"]),
+            symbol=decision["symbol"],
+            id=decision["id"],
+            action=directive.get("action", ""),
+            outcome=decision["outcome"],
+            reason_code=decision["reason_code"],
+            confidence=directive.get("confidence", 0.0),
+            thesis=directive.get("thesis", ""),
+            price=(quote["bid"] + quote["ask"]) / 2,
+            latency_s=(parse_ns(ended) - parse_ns(started)) / NS_PER_S,
+            tokens=sum(call["tokens_in"] + call["tokens_out"] for call in calls),
+            cost_usd=sum(call["cost_usd"] for call in calls),
+        )
+        self._decisions[row.id] = row
+        if row.cost_usd:
+            self.paid = added(self.paid, CostsPaid(model=row.cost_usd))
+
+    def _judged(self, body: dict[str, Any]) -> None:
+        code = body.get("code")
+        if code is None:
+            return
+        self.denials[code] += 1
+        row = self._decisions.get(body["decision_id"])
+        if row is not None:
+            self._decisions[row.id] = _with_code(row, code)
+
+    def _moved(self, body: dict[str, Any]) -> None:
+        order = body["order"]
+        self._origins[order["request"]["client_order_id"]] = order["request"]["decision_id"]
+
+    def _filled(self, body: dict[str, Any]) -> None:
+        fill = parse(body, Fill)
+        ts_ns = parse_ns(fill.ts_event)
+        charged = self._charged(fill.client_order_id)
+        costs = CostsPaid() if charged is None else charged.costs
+        if fill.fee:
+            costs = added(costs, CostsPaid(venue_fees=float(fill.fee)))
+        self.paid = added(self.paid, costs)
+        self._cash += fill.cash
+        self._cash_ts.append(ts_ns)
+        self._cash_is.append(float(self._cash))
+        holding = self._holdings.setdefault(fill.symbol, _Holding())
+        holding.exact += fill.change
+        holding.ts_ns.append(ts_ns)
+        holding.quantity.append(float(holding.exact))
+        self._fills.append(
+            FillRow(
+                ts_ns=ts_ns,
+                symbol=fill.symbol,
+                quantity=float(fill.change),
+                price=float(fill.price),
+                reference_price=float(fill.price) if charged is None else charged.reference,
+                leg=fill.leg.value,
+                decision_id=self._origins.get(fill.client_order_id),
+                costs=costs,
+            )
+        )
+
+    def _alerted(self, body: dict[str, Any]) -> None:
+        self.alerts[body["code"]] += 1
+
+    def curves(self, steps: Ints, prices: dict[str, tuple[Ints, Floats]]) -> Curves:
+        """Return the account at each step, positions at the last price told by then."""
+        cash = np.array(self._cash_is)[_by(self._cash_ts, steps)]
+        value, exposure = np.zeros(len(steps)), np.zeros(len(steps))
+        for symbol, holding in self._holdings.items():
+            held = np.array(holding.quantity)[_by(holding.ts_ns, steps)]
+            told_ns, closes = prices[symbol]
+            at = np.searchsorted(told_ns, steps, side="right") - 1
+            worth = held * closes[np.maximum(at, 0)]
+            value += worth
+            exposure += np.abs(worth)
+        return Curves(ts_ns=steps, equity=cash + value, cash=cash, exposure=exposure)
+
+
+def first_step(told_ns: list[int], start_ns: int, warmup: int) -> int | None:
+    """Return when a symbol may first be decided on; none when its bars never suffice."""
+    at = max(bisect_right(told_ns, start_ns - 1), warmup - 1)
+    return told_ns[at] if at < len(told_ns) else None
+
+
+def prices_of(series: Series, told_ns: list[int]) -> tuple[Ints, Floats]:
+    """Return a symbol's closes and when each was known."""
+    return np.array(told_ns, dtype=np.int64), series.close
+
+
+def _by(times: list[int], steps: Ints) -> Ints:
+    """Return at which entry of ascending times each step stands."""
+    found: Ints = np.searchsorted(np.array(times, dtype=np.int64), steps, side="right") - 1
+    return found
+
+
+def _with_code(row: DecisionRow, code: str) -> DecisionRow:
+    values = {name: getattr(row, name) for name in DecisionRow.__struct_fields__}
+    return DecisionRow(**{**values, "code": code})
