@@ -30,6 +30,8 @@ from domain.records import canonical, plain
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # A month of this much is coloured in full.
 FULL_COLOUR = 0.10
+# More of the colour, in per cent, would leave the figures upon it too little contrast.
+FULL_STRENGTH = 45
 
 
 def write_html(path: Path, given: ReportInput) -> None:
@@ -124,6 +126,6 @@ def _years(months: tuple[Month, ...]) -> dict[int, dict[int, float]]:
 
 def tint(value: float) -> str:
     """Return the colour behind a month's return: green above zero, red below, by its size."""
-    strength = min(abs(value) / FULL_COLOUR, 1.0) * 60
+    strength = min(abs(value) / FULL_COLOUR, 1.0) * FULL_STRENGTH
     name = "--good" if value >= 0 else "--bad"
     return f"background: color-mix(in srgb, var({name}) {strength:.0f}%, transparent)"

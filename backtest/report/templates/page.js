@@ -21,6 +21,9 @@ function draw(element) {
   const figure = resolved(figures[element.id], style);
   // On a phone the legend stands in rows of two: the plot keeps its height beneath them.
   if (innerWidth < 600) figure.layout.height += 11 * figure.data.length;
+  // What is printed was laid out for a screen: half a row, or a whole one, of a sheet of paper.
+  if (matchMedia("print").matches) figure.layout.width = element.closest(".two") ? 330 : 690;
+  element.style.minHeight = `${figure.layout.height}px`;
   Plotly.react(element, figure.data, figure.layout, config);
 }
 

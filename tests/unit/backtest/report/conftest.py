@@ -226,8 +226,7 @@ def make_evidence():
     return evidence_of
 
 
-@pytest.fixture
-def given() -> ReportInput:
+def given_report() -> ReportInput:
     """A whole report's input; every text in it that a stranger could write is hostile."""
     return ReportInput(
         result=result_of(),
@@ -249,3 +248,9 @@ def given() -> ReportInput:
         commit="0123abc",
         made_at="2026-11-29T20:00:00Z",
     )
+
+
+@pytest.fixture
+def given() -> ReportInput:
+    """A whole report's input, hostile wherever a stranger could write."""
+    return given_report()
