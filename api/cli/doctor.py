@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -54,12 +54,31 @@ def run_doctor(*, as_json: bool) -> None:
     if as_json:
         out.print_json(msgspec.json.encode([asdict(each) for each in findings]).decode())
     else:
-        table = Table("", "check", "found", "what to do")
-        for each in findings:
-            table.add_row("ok" if each.is_well else "!!", each.check, each.found, each.remedy)
-        out.print(table)
+        out.print(table_of(findings))
     if not all(each.is_well for each in findings):
         sys.exit(1)
+
+
+def table_of(findings: Sequence[Finding]) -> Table:
+    """Lay findings out for a terminal."""
+    table = Table("", "check", "found", "what to do")
+    for each in findings:
+        table.add_row("ok" if each.is_well else "!!", each.check, each.found, each.remedy)
+    return table
+
+
+async def examine_keys(config: Config) -> list[Finding]:
+    """Ask venue and model whether they take the keys of settings that are not written yet."""
+    try:
+        plan = plan_of(config, mode=_mode(config))
+    except AutoHedgeError as error:
+        return [_of("settings", error)]
+    clock, redact = LiveClock(), of_environment(dict(config.settings))
+    found = await asyncio.gather(
+        _check("account and keys", lambda: _account(plan, clock)),
+        _check("model", lambda: _model(plan)),
+    )
+    return [replace(each, found=redact(each.found)) for each in found]
 
 
 def _harmless(finding: Finding) -> Finding:

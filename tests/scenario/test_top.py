@@ -1,19 +1,11 @@
 """`autohedge top` in a real terminal (a pty), against a bot of real parts over HTTP."""
 
 import asyncio
-import fcntl
 import json
-import os
-import pty
-import re
 import signal
 import socket
-import struct
-import subprocess
-import sys
 import termios
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
@@ -23,76 +15,16 @@ from api.cli.running.serving import _Server
 from api.proving.house import PAIR, STOCK
 from api.security import SecurityConfig
 
-ROOT = Path(__file__).parents[2]
-ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-
-
-class Terminal:
-    """A command in a terminal of its own: what it shows, what is typed, how it ends."""
-
-    def __init__(self, command, env, *, columns, lines):
-        self._ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-        os.set_blocking(self._ours, False)
-        self.child = subprocess.Popen(
-            command, stdin=theirs, stdout=theirs, stderr=theirs, env=env, start_new_session=True
-        )
-        self.before = termios.tcgetattr(theirs)
-        self._theirs = theirs
-        self.raw = ""
-
-    def read(self):
-        try:
-            while got := os.read(self._ours, 65536):
-                self.raw += got.decode(errors="replace")
-        except BlockingIOError:
-            pass
-        return self.raw
-
-    @property
-    def frame(self):
-        """The lines of the last whole frame."""
-        frames = self.read().split("\x1b[H")
-        return [ESCAPE.sub("", line).rstrip() for line in frames[-2].split("\n")]
-
-    def shows(self, *words):
-        """Tell whether the last whole frame holds all these words."""
-        if self.read().count("\x1b[H") < 2:
-            return False
-        whole = "\n".join(self.frame)
-        return all(word in whole for word in words)
-
-    def type(self, keys):
-        os.write(self._ours, keys.encode())
-
-    def ended(self):
-        self.read()
-        return self.child.poll() is not None
-
-    def close(self):
-        if self.child.poll() is None:
-            self.child.kill()
-            self.child.wait()
-        os.close(self._ours)
-        os.close(self._theirs)
-
 
 @pytest.fixture
-def terminal():
-    """`terminal(url, columns, lines)` opens `autohedge top` in one; closed at the end."""
-    opened = []
+def terminal(open_terminal):
+    """`terminal(url, columns, lines)` opens `autohedge top` in one."""
 
     def start(url, columns=80, lines=24, **settings):
-        env = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT), **settings}
-        for name in ("COLUMNS", "LINES", "NO_COLOR"):
-            env.pop(name, None)
-        command = [sys.executable, "-m", "api.cli", "top", "--url", url]
-        opened.append(Terminal(command, env | settings, columns=columns, lines=lines))
-        return opened[-1]
+        command = ("top", "--url", url)
+        return open_terminal(*command, columns=columns, lines=lines, **settings)
 
-    yield start
-    for each in opened:
-        each.close()
+    return start
 
 
 @asynccontextmanager

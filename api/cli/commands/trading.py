@@ -5,11 +5,35 @@ Each imports what it needs when it runs, so that `--help` is quick.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from api.cli.shell import Exit, Group, app
+
+
+@app.command(rich_help_panel=Group.TRADE, short_help="Write a first .env by asking five questions")
+def init(
+    to: Annotated[Path, typer.Option(help="The file to write.")] = Path(".env"),
+    answers: Annotated[
+        str, typer.Option(help="Ask nobody: NAME=value lines of this file, - for stdin.")
+    ] = "",
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Overwrite the file unasked.")] = False,
+    no_check: Annotated[
+        bool, typer.Option("--no-check", help="Do not ask venue and endpoint about the keys.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
+) -> None:
+    """Ask what to trade, symbols, Alpaca's keys, the model's key and the largest order.
+
+    The keys are checked at the venue and the endpoint, never shown, and written for the owner alone
+    (mode 0600). An existing file is overwritten only when a person says so.
+    """
+    from api.cli.init.running import InitOptions, run_init
+
+    run_init(InitOptions(to=to, answers=answers, yes=yes, is_checked=not no_check, as_json=as_json))
 
 
 @app.command(

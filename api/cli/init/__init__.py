@@ -1,0 +1,1 @@
+"""Write a first `.env` by asking five questions."""
