@@ -5,6 +5,7 @@
 
 from api.reference.cli import cli_page
 from api.reference.codes import codes_page
+from api.reference.data import data_page
 from api.reference.http import http_page
 from api.reference.limits import limits_page
 from api.reference.metrics import metrics_page
@@ -13,6 +14,7 @@ from api.reference.settings import settings_page
 PAGES = {
     "docs/limits.md": limits_page,
     "docs/reference/cli.md": cli_page,
+    "docs/reference/data.md": data_page,
     "docs/reference/denial-codes.md": codes_page,
     "docs/reference/http.md": http_page,
     "docs/reference/metrics.md": metrics_page,

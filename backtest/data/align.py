@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtest.data.checks.series import digest_of
-from backtest.data.remarks import DataWarning, time_text
+from backtest.data.remarks import DataWarning, Odd, time_text
 from backtest.records import Ints, Series
 from domain.errors import ConfigError
 
@@ -81,7 +81,7 @@ def take(series: Series, at: NDArray[np.bool_] | Ints | slice) -> Series:
 def _lost(before: Series, after: Series) -> DataWarning:
     lost = before.ts_ns[~np.isin(before.ts_ns, after.ts_ns)]
     return DataWarning(
-        code="BARS_LEFT_OUT",
+        code=Odd.BARS_LEFT_OUT,
         symbol=before.symbol,
         message=(
             f"{before.symbol}: {len(lost):,} bars were left out, for another symbol has none then "

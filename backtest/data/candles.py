@@ -13,7 +13,7 @@ from backtest.data.reading.bars import DAY_NS
 from backtest.data.reading.times import market_midnights
 from backtest.data.ticks import Moment
 from backtest.records import Ints, Series
-from domain.bars import Candles, ChangeKind, Changes, Print, Sessions, print_kind
+from domain.bars import GRACE_NS, Candles, ChangeKind, Changes, Print, Sessions, print_kind
 from domain.errors import ConfigError
 from domain.market import Bar, MarketEvent, Trade, TradeCanceled, TradeCorrected
 from domain.records import NS_PER_S
@@ -43,21 +43,24 @@ class Bars:
         self._origin = origin
         self._candles: dict[str, Candles] = {}
         self._made: dict[str, dict[int, Bar]] = {}
+        self._due_ns = 0
 
     def take(self, moments: Iterable[Moment]) -> None:
-        """Take ticks, oldest first; quotes and news make no bar."""
+        """Take ticks, oldest first; quotes and news make no bar.
+
+        Bars close when the time of the ticks has passed their edge, whoever's ticks they are.
+        """
         for now_ns, events in moments:
             for event in events:
                 self._take(event)
-            for symbol, candles in self._candles.items():
-                self._keep(symbol, candles.settle())
-                self._keep(symbol, candles.close_due(now_ns))
+            if now_ns >= self._due_ns:
+                self._close(now_ns)
+                step = self._interval_s * NS_PER_S
+                self._due_ns = (now_ns - GRACE_NS) // step * step + step + GRACE_NS
 
     def series(self) -> list[Series]:
         """Close what is open and return each symbol's bars, oldest first."""
-        for symbol, candles in self._candles.items():
-            self._keep(symbol, candles.settle())
-            self._keep(symbol, candles.close_due(1 << 62))
+        self._close(1 << 62)
         return [
             self._one(symbol, [made[start] for start in sorted(made)])
             for symbol, made in sorted(self._made.items())
@@ -67,6 +70,11 @@ class Bars:
     def hours(self, series: Series) -> Hours:
         """Return when the market of a series trades."""
         return self._origin.hours or Hours.of(series.symbol)
+
+    def _close(self, now_ns: int) -> None:
+        for symbol, candles in self._candles.items():
+            self._keep(symbol, candles.settle())
+            self._keep(symbol, candles.close_due(now_ns))
 
     def _take(self, event: MarketEvent) -> None:
         match event:

@@ -14,15 +14,16 @@ from backtest.data.candles import Bars, resample
 from backtest.data.checks.series import Period, checked, series_remarks
 from backtest.data.reading.bars import SymbolBars
 from backtest.data.reading.times import known_zone
-from backtest.data.remarks import DataWarning
+from backtest.data.remarks import DataWarning, Odd
 from backtest.data.sources import Reading, Source, moments_of, tables_of
 from backtest.data.ticks import Moment
 from backtest.records import Series
+from domain.bars import MINUTE_S
 from domain.errors import ConfigError
 from domain.records import NS_PER_S, parse_ns
 
-_DAY_NS = 86_400 * NS_PER_S
-_MINUTE_S = 60
+_DAY_S = 86_400
+_DAY_NS = _DAY_S * NS_PER_S
 _FEW = 5
 """Symbols that one line names."""
 _DATE = re.compile(r"\d{4}-\d\d-\d\d\Z")
@@ -92,7 +93,9 @@ def _bars(source: Source, symbols: Sequence[str], period: Period, how: Reading) 
 
 
 def _bars_of_ticks(source: Source, symbols: Sequence[str], period: Period, how: Reading) -> Loaded:
-    made = Bars(how.interval_s or _MINUTE_S, source.origin())
+    """Aggregate ticks; days and weeks are made of minutes, for they begin with their market's."""
+    asked = how.interval_s or MINUTE_S
+    made = Bars(asked if asked < _DAY_S else MINUTE_S, source.origin())
     made.take(moments_of(source, symbols, period, how))
     series = made.series()
     warnings = [remark for each in series for remark in series_remarks(each, made.hours(each))]
@@ -101,7 +104,7 @@ def _bars_of_ticks(source: Source, symbols: Sequence[str], period: Period, how: 
 
 def _gathered(warnings: Sequence[DataWarning]) -> list[DataWarning]:
     """Say once what is true of several symbols and names no row."""
-    symbols: dict[tuple[str, str], list[str]] = {}
+    symbols: dict[tuple[Odd, str], list[str]] = {}
     for each in warnings:
         if not each.rows:
             what = each.message.removeprefix(f"{each.symbol}: ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 import numpy as np
 
@@ -12,6 +13,50 @@ from domain.records import NS_PER_S, Record, to_datetime
 MAX_NAMED = 10
 """Rows that a warning lists; `n_rows` counts all of them."""
 _DAY_NS = 86_400 * NS_PER_S
+
+
+class Odd(StrEnum):
+    """What may be odd about data and still be loaded: the stable codes of warnings."""
+
+    ROWS_REVERSED = "ROWS_REVERSED"
+    ROWS_OUT_OF_ORDER = "ROWS_OUT_OF_ORDER"
+    ROWS_REPEATED = "ROWS_REPEATED"
+    BAR_WIDENED = "BAR_WIDENED"
+    VOLUME_UNKNOWN = "VOLUME_UNKNOWN"
+    CLOSES_ONLY = "CLOSES_ONLY"
+    GAP = "GAP"
+    HOLE = "HOLE"
+    NOT_A_SESSION = "NOT_A_SESSION"
+    OUTSIDE_HOURS = "OUTSIDE_HOURS"
+    SPLIT_SUSPECTED = "SPLIT_SUSPECTED"
+    PRICE_JUMP = "PRICE_JUMP"
+    IDENTITY_SUSPECTED = "IDENTITY_SUSPECTED"
+    BARS_LEFT_OUT = "BARS_LEFT_OUT"
+
+
+MEANINGS: dict[Odd, str] = {
+    Odd.ROWS_REVERSED: "The file is newest first; it was turned round.",
+    Odd.ROWS_OUT_OF_ORDER: "Rows stand before earlier ones; they were sorted.",
+    Odd.ROWS_REPEATED: "The same bar stands there again; it counts once.",
+    Odd.BAR_WIDENED: "An open or close lies outside high and low; the range was widened.",
+    Odd.VOLUME_UNKNOWN: "No volumes: no cap on our share of them can bind, impact is unknown.",
+    Odd.CLOSES_ONLY: "Closes alone: open, high and low are the close, stops see no range.",
+    Odd.GAP: "Sessions or bars are missing where the market traded.",
+    Odd.HOLE: "Within a session more than half an hour (and three bars) has no bar.",
+    Odd.NOT_A_SESSION: "A daily bar lies on a day without a session.",
+    Odd.OUTSIDE_HOURS: "Bars lie outside regular hours, in which the engine trades stocks.",
+    Odd.SPLIT_SUSPECTED: (
+        "The open over the close before is a split's ratio, and as many dollars trade as before "
+        "(or volumes are unknown)."
+    ),
+    Odd.PRICE_JUMP: "The price tripled, fell by two thirds, or moved as a split on other volume.",
+    Odd.IDENTITY_SUSPECTED: (
+        "After more than 30 days without a bar, price or volume are of another order: another "
+        "security may have the symbol."
+    ),
+    Odd.BARS_LEFT_OUT: "Bars were left out because another symbol has none at their time.",
+}
+"""What each code means, for the reference and for whoever reads a report."""
 
 
 class RowRef(Record, frozen=True):
@@ -33,7 +78,7 @@ class DataWarning(Record, frozen=True):
     `code` is stable, `rows` are the first of `n_rows`.
     """
 
-    code: str
+    code: Odd
     symbol: str
     message: str
     rows: tuple[RowRef, ...] = ()

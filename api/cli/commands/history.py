@@ -24,7 +24,7 @@ def fetch(
     interval: Annotated[str, typer.Option(help="Bars of 1m 5m 15m 30m 1h 4h 1d or 1w.")] = "1d",
     kind: Annotated[str, typer.Option(help="By commas: bars, trades, quotes, news.")] = "bars",
     out: Annotated[Path, typer.Option(help="The folder to keep it in.")] = Path("data/alpaca"),
-    feed: Annotated[str, typer.Option(help="iex or sip (default: STOCK_FEED).")] = "",
+    feed: Annotated[str, typer.Option(help="Stocks' feed: sip is every exchange's.")] = "sip",
     adjustment: Annotated[
         str, typer.Option(help="Adjust stocks' bars: raw, split, dividend or all.")
     ] = "split",

@@ -21,7 +21,8 @@ from engine.clock import LiveClock
 from feeds.historical import AlpacaHistory, HistoryConfig
 from feeds.pages import HistoryPages, Kind
 
-FEEDS = ("iex", "sip", "otc", "boats")
+FEEDS = ("sip", "iex", "otc", "boats")
+"""Every plan may read SIP's history but for its last minutes (Alpaca, "Market Data FAQ")."""
 ADJUSTMENTS = ("raw", "split", "dividend", "all")
 
 
@@ -35,7 +36,7 @@ class FetchCommand:
     interval: str = "1d"
     kinds: str = "bars"
     out: Path = Path("data/alpaca")
-    feed: str = ""
+    feed: str = "sip"
     adjustment: str = "split"
     per_minute: int = 180
     as_json: bool = False
@@ -46,10 +47,8 @@ def run_fetch(asked: FetchCommand) -> None:
 
     Whatever ends it, whole parts stay and the same command goes on behind them.
     """
-    history = history_of(Config.read())
-    if asked.feed or history.feed not in FEEDS:
-        history = replace(history, feed=asked.feed or FEEDS[0])
-    wanted = _wanted(asked, history.feed)
+    history = replace(history_of(Config.read()), feed=asked.feed)
+    wanted = _wanted(asked)
     units = units_of(wanted, LiveClock().now_ns())
     err = Console(stderr=True, highlight=False, soft_wrap=True)
     with progress("Fetching", is_shown=not asked.as_json) as tell:
@@ -74,8 +73,8 @@ async def _fetch(
         await history.aclose()
 
 
-def _wanted(asked: FetchCommand, feed: str) -> Wanted:
-    _one_of("--feed", feed, FEEDS)
+def _wanted(asked: FetchCommand) -> Wanted:
+    _one_of("--feed", asked.feed, FEEDS)
     _one_of("--adjustment", asked.adjustment, ADJUSTMENTS)
     kinds = [name.strip() for name in asked.kinds.split(",") if name.strip()]
     for name in kinds or [""]:
@@ -87,7 +86,7 @@ def _wanted(asked: FetchCommand, feed: str) -> Wanted:
         start_ns=period.start_ns,
         end_ns=period.end_ns,
         interval_s=interval_of(asked.interval),
-        feed=feed,
+        feed=asked.feed,
         adjustment=asked.adjustment,
     )
 

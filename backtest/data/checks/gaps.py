@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from backtest.data.reading.bars import DAY_NS, SymbolBars
 from backtest.data.reading.times import NEW_YORK
-from backtest.data.remarks import DataWarning, first_rows, time_text
+from backtest.data.remarks import DataWarning, Odd, first_rows, time_text
 from backtest.records import Ints
 from domain.market import AssetClass, asset_class_of
 from domain.records import NS_PER_S
@@ -90,7 +90,7 @@ def _days(bars: SymbolBars) -> list[DataWarning]:
     if len(closed):
         what = f"{len(closed):,} bars lie on days without a session"
         refs = [bars.ref(at, "no session that day") for at in first_rows(closed)]
-        warnings.append(bars.warning("NOT_A_SESSION", what, refs, len(closed)))
+        warnings.append(bars.warning(Odd.NOT_A_SESSION, what, refs, len(closed)))
     return warnings
 
 
@@ -103,7 +103,7 @@ def _missing_days(bars: SymbolBars, days: Ints, missing: Ints) -> DataWarning:
         for n, at in enumerate(first_rows(holes))
     ]
     what = f"{len(missing):,} sessions have no bar"
-    return bars.warning("GAP", what, refs, len(holes))
+    return bars.warning(Odd.GAP, what, refs, len(holes))
 
 
 def _sessions(bars: SymbolBars, step: int) -> list[DataWarning]:
@@ -116,7 +116,7 @@ def _sessions(bars: SymbolBars, step: int) -> list[DataWarning]:
     if len(outside):
         refs = [bars.ref(row, "outside regular hours") for row in first_rows(outside)]
         what = f"{len(outside):,} bars lie outside regular hours"
-        warnings.append(bars.warning("OUTSIDE_HOURS", what, refs, len(outside)))
+        warnings.append(bars.warning(Odd.OUTSIDE_HOURS, what, refs, len(outside)))
     inside = np.flatnonzero(is_open)
     skipped = np.diff(at[inside]) - 1
     pauses = np.diff(bars.ts_ns[inside])
@@ -126,7 +126,7 @@ def _sessions(bars: SymbolBars, step: int) -> list[DataWarning]:
             bars.ref(inside[n], f"{skipped[n]} sessions missing after it") for n in first_rows(lost)
         ]
         what = f"{skipped[lost].sum():,} sessions have no bar"
-        warnings.append(bars.warning("GAP", what, refs, len(lost)))
+        warnings.append(bars.warning(Odd.GAP, what, refs, len(lost)))
     quiet = np.flatnonzero((skipped < 0) & (pauses > max(QUIET_NS, 3 * step)))
     if len(quiet):
         refs = [
@@ -134,7 +134,7 @@ def _sessions(bars: SymbolBars, step: int) -> list[DataWarning]:
             for n in first_rows(quiet)
         ]
         what = f"{len(quiet):,} sessions' hours have a hole"
-        warnings.append(bars.warning("HOLE", what, refs, len(quiet)))
+        warnings.append(bars.warning(Odd.HOLE, what, refs, len(quiet)))
     return warnings
 
 
@@ -159,7 +159,7 @@ def _holes(bars: SymbolBars, step: int, is_rest: NDArray[np.bool_] | None) -> li
         bars.ref(at, f"{missing[at]} bars missing until {_next(bars, at)}")
         for at in first_rows(holes)
     ]
-    return [bars.warning("GAP", f"{missing[holes].sum():,} bars are missing", refs, len(holes))]
+    return [bars.warning(Odd.GAP, f"{missing[holes].sum():,} bars are missing", refs, len(holes))]
 
 
 def _next(bars: SymbolBars, at: int) -> str:

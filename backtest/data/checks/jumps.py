@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from backtest.data.reading.bars import DAY_NS, SymbolBars
-from backtest.data.remarks import MAX_NAMED, DataWarning, RowRef
+from backtest.data.remarks import MAX_NAMED, DataWarning, Odd, RowRef
 from backtest.records import Floats, Ints
 
 SPLITS: dict[str, float] = {
@@ -58,9 +58,9 @@ def jumps(bars: SymbolBars) -> list[DataWarning]:
         elif abs(jump[before]) > UNREAL:
             moves.append(_named(bars, ref, None))
     what = {
-        "SPLIT_SUSPECTED": (splits, "jumps may be splits that the prices are not adjusted for"),
-        "PRICE_JUMP": (moves, "jumps are larger than markets mostly move between two bars"),
-        "IDENTITY_SUSPECTED": (others, "pauses may have brought another security to the symbol"),
+        Odd.SPLIT_SUSPECTED: (splits, "jumps may be splits that the prices are not adjusted for"),
+        Odd.PRICE_JUMP: (moves, "jumps are larger than markets mostly move between two bars"),
+        Odd.IDENTITY_SUSPECTED: (others, "pauses may have brought another security to the symbol"),
     }
     return [
         bars.warning(code, f"{len(refs):,} {text}", refs[:MAX_NAMED], len(refs))

@@ -11,7 +11,7 @@ from backtest.data.checks.gaps import Hours, gaps
 from backtest.data.checks.jumps import jumps
 from backtest.data.checks.rows import Warnings, in_order, priced, without_doubles
 from backtest.data.reading.bars import DAY_NS, SymbolBars
-from backtest.data.remarks import DataWarning
+from backtest.data.remarks import DataWarning, Odd
 from backtest.records import Ints, Series
 from domain.errors import ConfigError
 from domain.records import NS_PER_S
@@ -75,10 +75,10 @@ def checked(
     bars = priced(bars, warnings)
     if not bars.has_volume:
         what = "volumes are unknown: no cap on our share of them can bind"
-        warnings.append(bars.warning("VOLUME_UNKNOWN", what, (), 0))
+        warnings.append(bars.warning(Odd.VOLUME_UNKNOWN, what, (), 0))
     if not bars.has_range:
         what = "only closes are known: open, high and low are the close"
-        warnings.append(bars.warning("CLOSES_ONLY", what, (), 0))
+        warnings.append(bars.warning(Odd.CLOSES_ONLY, what, (), 0))
     warnings += gaps(bars, interval_s, origin.hours or Hours.of(bars.symbol))
     warnings += jumps(bars)
     return make_series(bars, origin, interval_s), warnings

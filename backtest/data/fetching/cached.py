@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
@@ -21,7 +21,7 @@ from backtest.data.fetching.plan import LENGTHS
 from backtest.data.reading.bars import SymbolBars
 from backtest.data.ticks import Moment
 from domain.errors import ConfigError
-from domain.market import MarketEvent
+from domain.market import MarketEvent, NewsItem
 from feeds.pages import Kind
 
 ALPACA = Origin(source="Alpaca market data", licence="Alpaca's data agreement")
@@ -65,7 +65,20 @@ def moments_of_cache(folder: Path, symbols: Sequence[str], period: Period) -> It
     if not lines:
         raise _nothing(folder)
     for ts_ns, group in groupby(heapq.merge(*lines, key=itemgetter(0)), key=itemgetter(0)):
-        yield Moment(ts_ns, [event for _, event in group])
+        yield Moment(ts_ns, _once(event for _, event in group))
+
+
+def _once(events: Iterable[MarketEvent]) -> list[MarketEvent]:
+    """Leave out an article that another symbol's news has brought already."""
+    ids: set[str] = set()
+    kept = []
+    for event in events:
+        if isinstance(event, NewsItem):
+            if event.id in ids:
+                continue
+            ids.add(event.id)
+        kept.append(event)
+    return kept
 
 
 def _datasets(folder: Path, kind: Kind) -> list[Path]:

@@ -51,7 +51,7 @@ class Wanted:
     start_ns: int
     end_ns: int
     interval_s: int = 86_400
-    feed: str = "iex"
+    feed: str = "sip"
     adjustment: str = "split"
 
 

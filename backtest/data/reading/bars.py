@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from backtest.data.reading.columns import Names, find_names
 from backtest.data.reading.files import RawTable
 from backtest.data.reading.times import Times, market_midnights, read_times
-from backtest.data.remarks import DataWarning, RowRef, time_text
+from backtest.data.remarks import DataWarning, Odd, RowRef, time_text
 from backtest.records import Floats, Ints
 from domain.errors import ConfigError
 from domain.market import AssetClass, asset_class_of
@@ -55,7 +55,7 @@ class SymbolBars:
             value=str(value),
         )
 
-    def warning(self, code: str, what: str, refs: Sequence[RowRef], n_rows: int) -> DataWarning:
+    def warning(self, code: Odd, what: str, refs: Sequence[RowRef], n_rows: int) -> DataWarning:
         """Warn of something in these bars; `refs` are the first of `n_rows` rows."""
         return DataWarning(
             code=code,

@@ -50,7 +50,7 @@ def wanted(*symbols, kinds=(Kind.BARS,), start="2024-07-09", end="2024-07-10", *
         kinds=tuple(kinds),
         start_ns=parse_ns(f"{start}T00:00:00Z"),
         end_ns=parse_ns(f"{end}T00:00:00Z") + DAY_NS,
-        **{"interval_s": 60, **more},
+        **{"interval_s": 60, "feed": "iex", **more},
     )
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from backtest.data import load
 from backtest.data.checks.gaps import session_days
+from backtest.data.remarks import MEANINGS, Odd
 from domain.records import NS_PER_S, format_ns, parse_ns
 
 HEAD = "time,open,high,low,close,volume"
@@ -146,3 +147,8 @@ def test_the_same_company_after_a_pause_is_only_a_gap(write):
     times = [*TIMES[:10], *days("2024-06-03", 10)]
     _, warnings = load(str(write(HEAD, *rows(times, [100.0] * 10 + [120.0] * 10))))
     assert [each.code for each in warnings] == ["GAP"]
+
+
+def test_every_code_of_a_warning_has_a_meaning():
+    """A code without words would leave its reader alone."""
+    assert set(MEANINGS) == set(Odd)
