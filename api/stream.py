@@ -39,6 +39,8 @@ _PRICES = frozenset({EventKind.QUOTE_UPDATED, EventKind.BAR_CLOSED})
 
 _KEEP_ALIVE = b": keep-alive\n\n"
 _OPENING = b"retry: 2000\n\n"
+_KNOWN = b"id: %d\n\n"
+"""Says where a new watcher begins, so that one who is cut before its first event misses nothing."""
 
 
 class StreamConfig(Record, frozen=True):
@@ -169,7 +171,9 @@ class Stream:
         quotes: frozenset[str] | None,
     ) -> AsyncIterator[bytes]:
         yield _OPENING
-        if last_id is not None:
+        if last_id is None:
+            yield _KNOWN % start
+        else:
             async for event in self._replay(last_id, start):
                 yield frame(event)
         while True:

@@ -199,10 +199,14 @@ export class Chart {
   }
 
   #drawLevels() {
-    const { right, low, high, x, y } = this.#scale;
+    const { right, bottom, low, high, x, y } = this.#scale;
     const made = [];
     for (const level of this.#levels) {
-      if (level.price < low || level.price > high) continue;
+      const isAbove = level.price > high;
+      if (isAbove || level.price < low) {
+        if (level.to === null) made.push(this.#tag(isAbove ? 10 : bottom - 10, level.kind, `${level.kind} ${price(level.price)} ${isAbove ? "↑" : "↓"}`));
+        continue;
+      }
       const from = x((this.#place(level.from) ?? -0.5));
       const until = level.to === null ? right : x(this.#place(level.to) ?? -1);
       if (until <= 0) continue;

@@ -105,7 +105,7 @@ export class Events {
           pause = 250;
           for await (const event of events(answer.body)) {
             this.#last = event.id ?? this.#last;
-            this.hear(event.kind, JSON.parse(event.data));
+            if (event.data) this.hear(event.event, JSON.parse(event.data));
           }
         }
       } catch (error) {
@@ -135,7 +135,7 @@ async function* events(body) {
         }),
       );
       text = text.slice(end + 2);
-      if (fields.data) yield { kind: fields.event, id: fields.id, data: fields.data };
+      yield fields;
     }
   }
 }

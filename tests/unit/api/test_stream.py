@@ -56,6 +56,35 @@ async def test_unjournaled_kinds_come_from_the_bus_without_an_id(desk) -> None:
         ]
 
 
+async def test_a_watcher_hears_the_quotes_of_the_symbols_it_asked_for(desk) -> None:
+    """A page that shows one of fifty is not told the others'; what is no price it hears all of."""
+    path = "/events?quotes=b,C/USD"
+    async with (
+        desk.client() as http,
+        http.stream("GET", path) as answer,
+        aclosing(_events(answer)) as events,
+    ):
+        for symbol in ("A", "B", "C/USD"):
+            desk.bus.publish(EventKind.QUOTE_UPDATED, {"symbol": symbol})
+            desk.bus.publish(EventKind.TICKET_DROPPED, {"symbol": symbol})
+        told = [(kind, data["symbol"]) for kind, _, data in await take(events, 5)]
+    dropped = [("ticket_dropped", symbol) for symbol in ("A", "B", "C/USD")]
+    assert sorted(told) == [("quote_updated", "B"), ("quote_updated", "C/USD"), *dropped]
+
+
+async def test_a_watcher_who_is_cut_before_its_first_event_knows_where_it_began(desk) -> None:
+    """What happens while it is away is told when it comes back with that number."""
+    await desk.journal.append(desk.alert("before"))
+    async with desk.client() as http, http.stream("GET", "/events") as answer:
+        lines = answer.aiter_lines()
+        first = [await anext(lines) for _ in range(3)]
+    assert first[2] == "id: 1"
+    await desk.journal.append(desk.alert("meanwhile"))
+    async with watching(desk, last_id=1) as events:
+        ((_, _, told),) = await take(events, 1)
+    assert told["message"] == "meanwhile"
+
+
 async def test_journaled_kinds_come_once_with_their_entrys_number(desk) -> None:
     """The publisher need not know the number, and its copy on the bus is not told twice."""
     async with watching(desk) as events:
@@ -293,7 +322,8 @@ async def test_silence_is_filled_with_comments(serving) -> None:
     async with desk.http.stream("GET", "/events") as answer:
         lines = answer.aiter_lines()
         async with asyncio.timeout(60):
-            assert [await anext(lines) for _ in range(3)] == ["retry: 2000", "", ": keep-alive"]
+            opening = ["retry: 2000", "", "id: 0", "", ": keep-alive"]
+            assert [await anext(lines) for _ in opening] == opening
 
 
 async def test_closing_ends_every_stream_so_that_the_server_can_stop(desk) -> None:
