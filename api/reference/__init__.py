@@ -5,7 +5,11 @@
 
 from api.reference.cli import cli_page
 from api.reference.codes import codes_page
+<<<<<<< HEAD
 from api.reference.data import data_page
+=======
+from api.reference.dashboard import dashboard_file
+>>>>>>> 63d679e (Expose queue, budget, journal, venue and limits to Prometheus, and draw them in a Grafana dashboard)
 from api.reference.http import http_page
 from api.reference.limits import limits_page
 from api.reference.metrics import metrics_page
@@ -19,6 +23,7 @@ PAGES = {
     "docs/reference/http.md": http_page,
     "docs/reference/metrics.md": metrics_page,
     "docs/reference/settings.md": settings_page,
+    "ops/grafana/autohedge.json": dashboard_file,
 }
 """Every page by its path from the root of the repository."""
 

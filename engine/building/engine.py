@@ -19,7 +19,7 @@ from engine.building.parts import EngineParts
 from engine.building.plan import EnginePlan
 from engine.guard import Guard
 from engine.metrics import CountsCollector, Metrics, StatusCollector
-from engine.metrics.standing import MoneyCollector, WatchersCollector
+from engine.metrics.standing import MoneyCollector, VitalsCollector, WatchersCollector
 from engine.orders.book import OrderBook
 from engine.session import Session
 from engine.trading import TradingGate
@@ -162,6 +162,7 @@ def _show_figures(parts: EngineParts, bot: Bot) -> None:
     for collector in (
         StatusCollector(bot.status, outside.limiter),
         MoneyCollector(bot.account, bot.positions),
+        VitalsCollector(bot.vitals, bot.limits),
         WatchersCollector(outside.bus),
         CountsCollector("dispatcher_events", lambda: parts.dispatcher.counts),
         CountsCollector("feed_rejects", outside.store.counts),

@@ -75,7 +75,8 @@ FAMILIES: tuple[Family, ...] = (
     _gauge("slots", "Runs that may go on at once."),
     _gauge("slots_busy", "Runs under way."),
     _counter("slot_busy_seconds", "Seconds of running, summed over slots."),
-    _gauge("tickets_waiting", "Tickets without a slot."),
+    _gauge("tickets_waiting", "Tickets without a slot.", "priority"),
+    _gauge("ticket_oldest_wait_seconds", "Of the ticket that waits longest."),
     _counter("tickets_granted", "Runs begun."),
     _counter("tickets_dropped", "Tickets a full queue lost.", "priority"),
     _counter("dispatcher_events", "What the dispatcher heard.", "kind"),
@@ -86,6 +87,8 @@ FAMILIES: tuple[Family, ...] = (
     _counter("model_tokens", "Tokens asked and answered.", "direction"),
     _counter("model_cost_dollars", "What the model cost."),
     _gauge("model_paused", "1 while the endpoint asked for a pause."),
+    _gauge("model_spent_dollars", "What the model cost this UTC day, restarts included."),
+    _gauge("model_budget_dollars", "LLM_MAX_USD_PER_DAY, where one is set."),
     # Orders and positions
     _counter("orders_denied", "Orders our own limits refused.", "code", "purpose"),
     _counter("orders_sent", "Orders handed to the venue.", "leg"),
@@ -110,6 +113,12 @@ FAMILIES: tuple[Family, ...] = (
     _gauge("day_profit_dollars", "Equity now less equity at the day's start."),
     _gauge("exposure_dollars", "Positions and working entries together."),
     _gauge("drawdown_ratio", "Fall from the highest equity, 0 to 1."),
+    _gauge(
+        "limit_used_ratio",
+        "Share of a limit in use; at 1 it denies or lowers.",
+        "setting",
+        "symbol",
+    ),
     # How it stands
     _gauge("session_state", "1 for the current state.", "state"),
     _gauge("trading_state", "1 for the current state.", "state"),
@@ -122,6 +131,17 @@ FAMILIES: tuple[Family, ...] = (
     _gauge("symbol_stale", "1 without a feed.", "symbol"),
     _gauge("symbol_bars", "Closed bars held.", "symbol"),
     _counter("feed_rejects", "Messages refused or mended.", "kind"),
+    _counter("feed_losses", "Times the feed of a symbol was lost.", "symbol"),
+    # Journal and venue
+    _gauge("journal_queued_entries", "Entries that wait to be written."),
+    _gauge("journal_commit_seconds", "How long the last commit took."),
+    _counter("journal_entries", "Entries of the chain."),
+    _counter("journal_lost_traces", "Traces that found no room."),
+    _gauge(
+        "venue_answer_seconds", "Of the last REST answers: median and 95th percentile.", "quantile"
+    ),
+    _gauge("venue_requests", "REST requests of the last minute."),
+    _gauge("venue_requests_limit", "APCA_REQUESTS_PER_MINUTE."),
     # The machine
     _gauge("clock_skew_seconds", "Our clock less the venue's."),
     _histogram("loop_lag_seconds", "How late the event loop wakes a sleeper.", _LOOP_S),

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 from engine.bus import Bus
 from engine.control import AccountView, PositionView, ProtectedBy, SessionState, Status
 from engine.deciding.limiter import Limiter, Priority
+from engine.figures import BudgetVital, JournalVital, LimitUse, VenueVital, Vitals
 from engine.metrics.catalogue import BY_NAME, Kind
 
 Rows = Iterable[tuple[Sequence[str], float]]
@@ -77,6 +78,33 @@ class MoneyCollector(Collector):
             if held.is_ours and not held.is_dust and held.protected_by is not ProtectedBy.VENUE
         ]
         yield one("positions_unprotected", len(bare))
+
+
+class VitalsCollector(Collector):
+    """Read queue, model's budget, journal, venue and limits at each scrape."""
+
+    def __init__(
+        self, vitals: Callable[[], Vitals], limits: Callable[[], Sequence[LimitUse]]
+    ) -> None:
+        self._vitals = vitals
+        self._limits = limits
+
+    def describe(self) -> Iterable[Metric]:
+        """Name nothing ahead, as `StatusCollector`."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield them as of now."""
+        vitals = self._vitals()
+        queue = vitals.queue
+        yield family_of("tickets_waiting", [((word,), n) for word, n in queue.waiting.items()])
+        yield one("ticket_oldest_wait_seconds", queue.oldest_wait_s)
+        yield family_of("feed_losses", [((link.symbol,), link.losses) for link in vitals.links])
+        yield from _budget(vitals.budget)
+        yield from _journal(vitals.journal)
+        yield from _venue(vitals.venue)
+        rows = [((use.setting, use.symbol or ""), use.share) for use in self._limits()]
+        yield family_of("limit_used_ratio", rows)
 
 
 class WatchersCollector(Collector):
@@ -149,9 +177,30 @@ def _symbols(status: Status) -> Iterator[Metric]:
 def _limiter_figures(limiter: Limiter) -> Iterator[Metric]:
     yield one("slots", limiter.slots)
     yield one("slots_busy", limiter.busy)
-    yield one("tickets_waiting", limiter.waiting)
     yield one("model_paused", limiter.is_paused)
     yield one("slot_busy_seconds", limiter.busy_s)
     yield one("tickets_granted", limiter.granted)
     dropped = [((priority.word,), limiter.dropped[priority]) for priority in Priority]
     yield family_of("tickets_dropped", dropped)
+
+
+def _budget(budget: BudgetVital) -> Iterator[Metric]:
+    yield one("model_spent_dollars", budget.spent_usd)
+    if budget.usd_per_day is not None:
+        yield one("model_budget_dollars", budget.usd_per_day)
+
+
+def _journal(journal: JournalVital) -> Iterator[Metric]:
+    yield one("journal_queued_entries", journal.queued)
+    yield one("journal_entries", journal.entries)
+    yield one("journal_lost_traces", journal.lost)
+    if journal.commit_ms is not None:
+        yield one("journal_commit_seconds", journal.commit_ms / 1000)
+
+
+def _venue(venue: VenueVital) -> Iterator[Metric]:
+    quantiles = {"0.5": venue.latency.p50_ms, "0.95": venue.latency.p95_ms}
+    known = [((name,), ms / 1000) for name, ms in quantiles.items() if ms is not None]
+    yield family_of("venue_answer_seconds", known)
+    yield one("venue_requests", venue.requests)
+    yield one("venue_requests_limit", venue.requests_per_minute)

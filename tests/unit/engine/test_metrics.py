@@ -14,8 +14,19 @@ from domain.orders import Fill, Leg, OrderState, Side
 from engine.clock import ManualClock
 from engine.control import SessionState, Status, SymbolStatus
 from engine.deciding.limiter import Limiter, Priority, Ticket, WakeReason
+from engine.figures import (
+    BudgetVital,
+    JournalVital,
+    Latency,
+    LimitUse,
+    LinkVital,
+    QueueVital,
+    VenueVital,
+    Vitals,
+)
 from engine.metrics import CountsCollector, Metrics, StatusCollector
 from engine.metrics.loop import watch_loop
+from engine.metrics.standing import VitalsCollector
 
 
 def status(**changes: object) -> Status:
@@ -189,7 +200,6 @@ async def test_scrape_reads_status_and_limiter_as_they_stand() -> None:
     assert ("autohedge_day_profit_dollars", ()) not in found
     assert found["autohedge_quote_age_seconds", (("symbol", "BTC/USD"),)] == 0.5
     assert found["autohedge_symbol_stale", (("symbol", "BTC/USD"),)] == 1
-    assert found["autohedge_tickets_waiting", ()] == 1
     assert found["autohedge_tickets_dropped_total", (("priority", "woken"),)] == 1
     assert found["autohedge_slots", ()] == 3
     current = status(session=SessionState.STOPPED, day_pnl=Decimal(-3))
@@ -232,3 +242,45 @@ async def test_a_loop_that_is_held_up_shows_as_lag() -> None:
     await has_woken.wait()
     watching.cancel()
     assert lags[0] >= 0.015
+
+
+def test_vitals_and_limits_are_read_at_the_scrape() -> None:
+    """What the desk shows of its health, Prometheus gets from the same figures."""
+    vitals = Vitals(
+        since="",
+        links=(LinkVital(symbol="A", is_up=True, losses=2, quote_age_s=None, message_age_s=None),),
+        queue=QueueVital(
+            slots=3, busy=1, is_paused=False, oldest_wait_s=4.5, waiting={"woken": 2}, dropped={}
+        ),
+        due={},
+        model=(),
+        budget=BudgetVital(
+            spent_usd=1.25, usd_per_day=None, requests=0, requests_per_minute=None, tokens=0,
+            tokens_per_minute=None, is_spent=False,
+        ),
+        journal=JournalVital(
+            is_up=True, reason="", entries=41, queued=3, lost=1, commit_ms=2.0
+        ),
+        venue=VenueVital(
+            latency=Latency(count=2, p50_ms=40.0, p95_ms=None), requests=7,
+            requests_per_minute=180, clock_skew_s=None,
+        ),
+        feed_rejects={},
+    )  # fmt: skip
+    use = LimitUse(
+        setting="MAX_DAILY_LOSS", code="DAILY_LOSS_REACHED", unit="USD", used=Decimal(1),
+        limit=Decimal(4), share=0.25,
+    )  # fmt: skip
+    registry = CollectorRegistry()
+    registry.register(VitalsCollector(lambda: vitals, lambda: (use,)))
+    found = scrape(registry)
+    assert found["autohedge_tickets_waiting", (("priority", "woken"),)] == 2
+    assert found["autohedge_ticket_oldest_wait_seconds", ()] == 4.5
+    assert found["autohedge_feed_losses_total", (("symbol", "A"),)] == 2
+    assert found["autohedge_model_spent_dollars", ()] == 1.25
+    assert ("autohedge_model_budget_dollars", ()) not in found
+    assert found["autohedge_journal_commit_seconds", ()] == 0.002
+    assert found["autohedge_venue_answer_seconds", (("quantile", "0.5"),)] == 0.04
+    assert ("autohedge_venue_answer_seconds", (("quantile", "0.95"),)) not in found
+    share = (("setting", "MAX_DAILY_LOSS"), ("symbol", ""))
+    assert found["autohedge_limit_used_ratio", share] == 0.25
