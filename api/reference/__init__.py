@@ -5,11 +5,8 @@
 
 from api.reference.cli import cli_page
 from api.reference.codes import codes_page
-<<<<<<< HEAD
-from api.reference.data import data_page
-=======
 from api.reference.dashboard import dashboard_file
->>>>>>> 63d679e (Expose queue, budget, journal, venue and limits to Prometheus, and draw them in a Grafana dashboard)
+from api.reference.data import data_page
 from api.reference.http import http_page
 from api.reference.limits import limits_page
 from api.reference.metrics import metrics_page
