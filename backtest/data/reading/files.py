@@ -60,9 +60,11 @@ class RawTable:
         cells = self.cells.column(column)
         if not pa.types.is_string(cells.type):
             return np.asarray(pc.cast(cells, pa.float64()).to_numpy(), dtype=np.float64)
+        trimmed = pc.utf8_trim_whitespace(cells)
+        known = pc.if_else(pc.equal(trimmed, ""), None, trimmed)
         try:
-            return np.asarray(self.texts(column).astype(np.float64))
-        except ValueError:
+            return np.asarray(pc.cast(known, pa.float64()).to_numpy(), dtype=np.float64)
+        except pa.ArrowInvalid:
             return self._read_one_by_one(column)
 
     def _read_one_by_one(self, column: str) -> Floats:

@@ -52,7 +52,7 @@ def read_times(texts: Texts, zone: str | None, where: Where) -> Times:
     if len(texts) and np.char.isdigit(texts).all() and lengths <= {8, *_EPOCHS}:
         return _numbers(texts, lengths, where)
     parts = pc.extract_regex(pa.array(texts, pa.string()), pattern=ISO)
-    _all_read(texts, parts.is_valid().to_numpy(zero_copy_only=False), where)
+    _all_read(texts, np.asarray(parts.is_valid()), where)
     day, clock, offset = (_part(parts, n) for n in range(3))
     has_clock, has_zone = clock != "", offset != ""
     if not has_clock.any() and not has_zone.any():
@@ -113,8 +113,9 @@ def _numbers(texts: Texts, lengths: set[int], where: Where) -> Times:
     return Times(ts_ns=_asi8(days), are_dates=True)
 
 
-def _part(parts: pa.StructArray, n: int) -> Texts:
-    return np.asarray(parts.field(n).to_numpy(zero_copy_only=False).astype(np.str_))
+def _part(parts: pa.StructArray | pa.ChunkedArray, n: int) -> Texts:
+    """Return one group of a match as text; long columns come in chunks."""
+    return np.asarray(np.asarray(pc.struct_field(parts, [n])).astype(np.str_))
 
 
 def _instants(iso: Texts, texts: Texts, where: Where) -> Ints:

@@ -4,11 +4,13 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtest.data.reading.times import market_midnights, read_times
+from backtest.data.reading.times import ISO, _part, market_midnights, read_times
 from domain.errors import ConfigError
 from domain.records import format_ns, parse_ns
 
@@ -106,6 +108,14 @@ def test_what_is_no_iso_time_is_refused_by_its_row(text):
 
 def test_epochs_of_two_units_are_refused():
     assert refused("1709303400", "1709303400000").code == "TIME_UNREADABLE"
+
+
+def test_a_column_that_comes_in_chunks_is_read_whole():
+    """A million rows of text come from Arrow in more than one piece."""
+    chunks = pa.chunked_array([["2024-03-01T14:30Z"], ["2024-03-01", "2024-03-02"]])
+    parts = pc.extract_regex(chunks, pattern=ISO)
+    assert _part(parts, 0).tolist() == ["2024-03-01", "2024-03-01", "2024-03-02"]
+    assert _part(parts, 2).tolist() == ["Z", "", ""]
 
 
 INSTANTS = st.integers(31_536_000 * 10**6, 7_258_118_400 * 10**6).map(
