@@ -7,6 +7,7 @@ says *exploratory*.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,7 @@ from backtest.evidence.records import ControlResult, Registered
 from backtest.records import RunSpec
 from domain.errors import ConfigError
 from domain.ports import Entry, EntryKind
-from domain.records import Record, digest, plain
+from domain.records import Record, digest, parse, plain
 
 REGISTERED = "register"
 
@@ -91,6 +92,16 @@ def entry_of(registration: Registration) -> Entry:
         "args": {"digest": name, "registration": plain(registration)},
     }
     return Entry(kind=EntryKind.OPERATOR_ACTION, ref=name, body=body)
+
+
+def registered_in(entries: Iterable[Entry]) -> Registration | None:
+    """Return what a journal registers before its first decision; what comes later is none."""
+    for entry in entries:
+        if entry.kind is EntryKind.DECISION:
+            return None
+        if entry.kind is EntryKind.OPERATOR_ACTION and entry.body.get("action") == REGISTERED:
+            return parse(entry.body["args"]["registration"], Registration)
+    return None
 
 
 def compared(

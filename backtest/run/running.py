@@ -69,13 +69,14 @@ class Means:
 
     `policies` make the rule of each symbol for a `policy:` run, `analyst` answers for all others
     (none: the rules). `journal` is a file that must not exist yet. `events` are news and halts, by
-    their own times.
+    their own times. `first` is what the journal remembers before anything else: a registration.
     """
 
     policies: MakePolicy | None = None
     analyst: Analyst | None = None
     journal: Path | None = None
     events: Sequence[MarketEvent] = ()
+    first: Sequence[Entry] = ()
     progress: Progress | None = None
 
 
@@ -181,7 +182,7 @@ class _Stage:
         if self._wishes is not None:
             self._wishes.ledger = self.ledger
         self.market = self._make_market()
-        self.journal.trace(self._beginning())
+        self.journal.trace(*self._means.first, self._beginning())
         ended, note = Ended.COMPLETE, ""
         try:
             await self._play()

@@ -8,11 +8,13 @@ from backtest.controls.registration import (
     compared,
     entry_of,
     load,
+    registered_in,
     registration,
     registration_of,
     write,
 )
 from domain.errors import ConfigError
+from domain.ports import Entry, EntryKind
 from domain.records import digest, parse
 
 
@@ -80,6 +82,14 @@ def test_the_journals_entry_bears_the_digest_and_the_whole(claim):
     entry = entry_of(claim)
     assert entry.ref == digest(claim)
     assert parse(entry.body["args"]["registration"], Registration) == claim
+
+
+def test_what_a_journal_registers_after_its_first_decision_is_none(claim):
+    decided = Entry(kind=EntryKind.DECISION, ref="d", body={})
+    other = Entry(kind=EntryKind.OPERATOR_ACTION, ref="backtest", body={"action": "backtest"})
+    assert registered_in([other, entry_of(claim), decided]) == claim
+    assert registered_in([other, decided, entry_of(claim)]) is None
+    assert registered_in([other]) is None
 
 
 def test_a_file_is_read_back_as_it_was_written(claim, tmp_path):
