@@ -18,6 +18,8 @@ from domain.records import Record
 
 MOST_TICKERS, MOST_MONTHS = 0.05, 0.02
 """Shares of windows that a model may name and the mask still counts as one."""
+MATERIAL = 1e-4
+"""A bright run must be better by more than a basis point in all: a mask moves last digits."""
 
 
 class NearestNeighbour:
@@ -79,12 +81,12 @@ def blindness(
 ) -> ControlResult:
     """Report C3: the run is as good blind, and the mask is one.
 
-    It fails where the bright run is better beyond its interval (it knew what it traded), and where
-    more was named than the mask may let through.
+    It fails where the bright run is better beyond its interval and by more than `MATERIAL` (it knew
+    what it traded), and where more was named than the mask may let through.
     """
     ours, theirs = (returns_of(equity_of(result)) for result in (bright, blind))
     difference = paired_interval(ours, theirs, seed=seed)
-    knew = difference is not None and difference.low > 0
+    knew = difference is not None and difference.low * len(ours) > MATERIAL
     figures = {
         "bright_minus_blind": float(np.mean(ours - theirs)),
         "low": None if difference is None else difference.low,

@@ -30,7 +30,8 @@ WEEKS = (104, 1_040)
 """Dates move back by two to twenty years, in whole weeks: weekday and hour stay."""
 LEAST_WORD = 3
 DIGITS = 6
-"""Significant digits of a masked price: the venue's tick would show through more."""
+"""Significant digits of a masked price as a prompt shows it. The values themselves are not rounded:
+a rule that compares a close with its average must decide as it does bright."""
 
 _UNSCALED = {"rsi_14", "roc_10", "adx_14"}
 _OF_VOLUME = {"volume_sma_20"}
@@ -116,7 +117,7 @@ def masked(window: Window, masks: Mapping[str, Mask]) -> Window:
 
 def scaled(price: float, mask: Mask) -> float:
     """Return a price as the blind agent sees it."""
-    return float(f"{price * mask.price_factor:.{DIGITS}g}")
+    return price * mask.price_factor
 
 
 def unscaled(price: float, mask: Mask) -> float:

@@ -67,7 +67,10 @@ def test_the_memorising_agent_shines_bright_and_is_ordinary_blind(
 
 
 async def test_a_rule_decides_the_same_blind_and_its_prices_come_back(series, window, walk_of):
-    """Rules know no names, so a mask must change nothing but the last digits."""
+    """Rules know no names, so a mask must change nothing but the last digits.
+
+    Rounded to six digits, closes that tie with their average fell on the other side of it.
+    """
     rules, acted = Rules(), 0
     for seed in range(40):
         brief = Brief(role=Role.DIRECTOR, window=window(series(walk_of(300, seed=seed)), 300))
@@ -76,7 +79,7 @@ async def test_a_rule_decides_the_same_blind_and_its_prices_come_back(series, wi
         assert blind["action"] == bright["action"]
         if bright["invalidation_price"] is not None:
             acted += 1
-            expected = pytest.approx(bright["invalidation_price"], rel=1e-4)
+            expected = pytest.approx(bright["invalidation_price"], rel=1e-9)
             assert blind["invalidation_price"] == expected
     assert acted > 5
 
@@ -128,7 +131,7 @@ def test_weekday_and_hour_stay_and_values_in_dollars_too(series, window, walk_of
 def test_returns_survive_the_mask(series, window, walk_of):
     one = shown(series, window, walk_of)
     bright, blind = (np.log([bar.c for bar in w.bars]) for w in (one, masked(one, MASKS)))
-    assert np.diff(blind) == pytest.approx(np.diff(bright), abs=2e-5)
+    assert np.diff(blind) == pytest.approx(np.diff(bright), abs=1e-12)
 
 
 @pytest.mark.parametrize(
