@@ -23,6 +23,7 @@ from domain.decisions import Action
 from domain.errors import ConfigError
 from domain.market import Window, WindowBar, WindowNews, WindowPosition, WindowQuote
 from domain.records import Record
+from graph.routing import may_short
 
 ROC_BARS = 10
 LEAST_FOLLOWED, LEAST_IGNORED = 0.5, 0.95
@@ -194,8 +195,10 @@ async def follow(
 ) -> tuple[Followed, Followed, Followed]:
     """Count how decisions follow mirrored returns and flipped news, and ignore idle text.
 
-    Following is the opposite direction; windows that are held in both worlds show nothing and are
-    left out, and so are those without a mirror or without news that could be flipped.
+    Following is the opposite direction. The mirror is asked where shorts are allowed, or nobody
+    could say the opposite of a purchase; where a market has none (crypto) any other answer follows.
+    Windows that are held in both worlds show nothing and are left out, and so are those without a
+    mirror or without news that could be flipped.
     """
     mirror: list[bool] = []
     news: list[bool] = []
@@ -207,7 +210,9 @@ async def follow(
         if turned is not None:
             _judge(news, action, await direct(turned))
         if _has_mirror(window):
-            _judge(mirror, action, await direct(mirrored(window)))
+            free = _with_shorts(window)
+            pair = (await direct(free), await direct(mirrored(free)))
+            _judge(mirror, *pair, has_shorts=may_short(free))
     return _counted(mirror), _counted(news), _counted(idle)
 
 
@@ -216,9 +221,19 @@ def _has_mirror(window: Window) -> bool:
     return max(window.quote.ask, *[bar.h for bar in window.bars]) < 2 * a
 
 
-def _judge(judged: list[bool], action: Action, other: Action) -> None:
+def _with_shorts(window: Window) -> Window:
+    """Return the window as it were if shorts were allowed in its market."""
+    return msgspec.structs.replace(
+        window,
+        limits=window.limits | {"allow_short": True},
+        instrument=msgspec.structs.replace(window.instrument, shortable=True),
+    )
+
+
+def _judge(judged: list[bool], action: Action, other: Action, *, has_shorts: bool = True) -> None:
     if action is not Action.HOLD or other is not Action.HOLD:
-        judged.append(_SIGNS[action] == -_SIGNS[other])
+        is_opposite = _SIGNS[action] == -_SIGNS[other]
+        judged.append(is_opposite or (not has_shorts and action is not other))
 
 
 def _counted(judged: list[bool]) -> Followed:

@@ -83,7 +83,7 @@ def window_of(series, n, *, news=(), shows=50, **changed):
             buying_power=Decimal(200_000),
             day_pnl=Decimal(0),
         ),
-        "limits": plain(DEFAULT_LIMITS) | {"allow_short": True},
+        "limits": plain(DEFAULT_LIMITS),
         "floors": Floors(),
         "instrument": Instrument(
             symbol=series.symbol,

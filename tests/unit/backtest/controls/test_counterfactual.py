@@ -19,7 +19,7 @@ from backtest.controls.counterfactual import (
 from domain.decisions import Action, Brief, Role
 from domain.errors import ConfigError
 from domain.indicators import BarArrays, Indicators
-from domain.market import WindowNews
+from domain.market import AssetClass, WindowNews
 from graph.analysts.rules import Rules
 
 GOOD = "Profit rises: the maker beats estimates"
@@ -185,3 +185,18 @@ def test_idle_text_adds_one_story_and_takes_none_away(series, window, walk_of):
     assert {"A", "B"} < {item.headline for item in other.news}
     assert len(other.news) == 3
     assert msgspec.structs.replace(other, news=()) == msgspec.structs.replace(one, news=())
+
+
+async def test_where_a_market_has_no_shorts_any_other_answer_follows(series, window, walk_of):
+    """The rules cannot say sell in the mirror of a coin that they would buy: they hold."""
+    coins = [
+        window(
+            series(walk_of(300, seed=seed), symbol="BTC/USD"), 300, asset_class=AssetClass.CRYPTO
+        )
+        for seed in range(40)
+    ]
+    mirror, _, _ = await follow(coins, by_rules, 1)
+    assert mirror.n > 10
+    assert mirror.hits == mirror.n
+    constant, _, _ = await follow(coins, always_buying, 1)
+    assert constant.hits == 0
