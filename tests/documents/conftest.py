@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import socket
 import subprocess
@@ -20,7 +21,7 @@ from tests.documents.model import model
 
 ROOT = Path(__file__).parents[2]
 DEMO, MODEL = 3000, 11434
-_IN_A_ROW = ((3100,), (8900, 8901), (2024,), (MODEL,))
+_IN_A_ROW = ((3100,), (8900, 8901), (2024,))
 _AT_LAST = "trap 'jobs -p | xargs -r kill; wait' EXIT\n"
 _PORT = re.compile(r"(?P<before>127\.0\.0\.1:|PORT=|--port )(?P<port>[0-9]{4,5})\b")
 _STARTING_S = 90.0
@@ -39,12 +40,10 @@ _LENT = (
 class Desk:
     """A folder as a reader has it after `make demo`, whose demo runs on a port of its own."""
 
-    def __init__(self, folder, port):
+    def __init__(self, folder, port, model_port):
         self.folder = folder
         self.port = port
-        self.ports = {DEMO: port}
-        for shown in _IN_A_ROW:
-            self.ports |= zip(shown, free_ports(len(shown)), strict=True)
+        self.model_port = model_port
 
     def ask(self, path):
         """Return what the demo answers."""
@@ -72,22 +71,29 @@ class Desk:
         )
 
     def with_our_ports(self, script):
-        """Put ports that are free in place of those that the pages name."""
+        """Put ports that are free now in place of those that the pages name."""
+        ports = {DEMO: self.port, MODEL: self.model_port}
+        for shown in _IN_A_ROW:
+            ports |= zip(shown, free_ports(len(shown)), strict=True)
 
         def ours(found):
             port = int(found["port"])
-            return f"{found['before']}{self.ports.get(port, port)}"
+            return f"{found['before']}{ports.get(port, port)}"
 
         return _PORT.sub(ours, script)
 
 
 def free_ports(count):
-    """Return so many ports in a row that nobody holds."""
+    """Return so many ports in a row that nobody holds.
+
+    They are drawn below those that the system hands out: whoever asks it for any port beside us
+    gets none of ours between now and their use.
+    """
     while True:
+        first = random.randrange(20_000, 32_000)
         with ExitStack() as stack:
-            first = stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
             try:
-                for port in range(first + 1, first + count):
+                for port in range(first, first + count):
                     stack.enter_context(socket.create_server(("127.0.0.1", port)))
             except OSError:
                 continue
@@ -113,7 +119,7 @@ def desk(tmp_path_factory):
     """Start the demo and wait until it has sent an order; a model answers beside it."""
     folder = tmp_path_factory.mktemp("reader")
     lend(folder)
-    (port,) = free_ports(1)
+    port, model_port = free_ports(2)
     log = folder / "demo.log"
     with log.open("w") as out:
         demo = subprocess.Popen(
@@ -123,10 +129,10 @@ def desk(tmp_path_factory):
             stdout=out,
             stderr=out,
         )
-    found = Desk(folder, port)
+    found = Desk(folder, port, model_port)
     try:
         _wait(found, demo, log)
-        with model(found.ports[MODEL]):
+        with model(model_port):
             yield found
     finally:
         demo.terminate()
