@@ -129,6 +129,8 @@ class Guard:
         self._mark()
         self._equity.observe()
         self._keep_watch()
+        if self._config.is_played and self._equity.wants_look:
+            self._reconciler.wake(Trigger.RETRY)
 
     async def _beat(self) -> None:
         while True:

@@ -8,7 +8,7 @@ the venue is `exchange.simulated`, time is the market's, and the journal's chain
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,10 +34,10 @@ from backtest.run.market.venue import (
     sessions_between,
 )
 from backtest.run.recorder import Recorder, first_step, prices_of
-from domain.account import Ledger
+from domain.account import Ledger, Position
 from domain.errors import ConfigError
 from domain.limits import TradingState
-from domain.market import Bar, MarketEvent, Quote
+from domain.market import MarketEvent, Quote
 from domain.ports import Analyst, Entry, EntryKind
 from domain.records import NS_PER_S, parse_ns, plain
 from engine.building import Engine, EnginePlan, Outside, build_engine
@@ -165,6 +165,7 @@ class _Stage:
         self._finished: asyncio.Event
         self.market: BarMarket
         self.ledger: Ledger
+        self._positions: Mapping[str, Position]
         self._engine: Engine
         self.loop: VirtualLoop
 
@@ -179,8 +180,9 @@ class _Stage:
         outside = await self._outside()
         self._engine = build_engine(self.plan, outside)
         self.ledger = self._engine.book.ledger
+        self._positions = self.ledger.positions
         if self._wishes is not None:
-            self._wishes.ledger = self.ledger
+            self._wishes.positions = self._positions
         self.market = self._make_market()
         self.journal.trace(*self._means.first, self._beginning())
         ended, note = Ended.COMPLETE, ""
@@ -287,17 +289,18 @@ class _Stage:
             ended=self._finished.set,
         )
 
-    def holds(self, symbol: str) -> bool:
-        """Tell whether we have a position."""
-        return symbol in self.ledger.positions
+    def sign(self, symbol: str) -> int:
+        """Return which way we are: 1 long, -1 short, 0 flat."""
+        if symbol not in self._positions:
+            return 0
+        return 1 if self.ledger.quantity(symbol) > 0 else -1
 
-    def is_short(self, symbol: str) -> bool:
-        """Tell whether it is a short one."""
-        return self.ledger.quantity(symbol) < 0
+    def watches(self, symbol: str) -> bool:
+        """Tell whether we hold something and act upon prices between: a policy never does."""
+        return self._wishes is None and symbol in self._positions
 
-    def closes(self, track: Track, bar: Bar) -> bool:
-        """Tell whether the engine is to be woken by this bar: always, or when a policy wants."""
-        del bar
+    def wants(self, track: Track) -> bool:
+        """Tell whether somebody wakes at the close of this bar: agents always, or a policy."""
         if self._wishes is None:
             return True
         is_news = self._wishes.is_news(track)

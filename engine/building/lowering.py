@@ -13,7 +13,7 @@ from engine.building.outside import Outside
 from engine.building.plan import EnginePlan
 from engine.trading import TradingGate
 from engine.watching.alarm import Alarm
-from engine.watching.equity import EquityWatch, day_zone
+from engine.watching.equity import DAWN_S, EquityWatch, day_zone
 from engine.watching.transfers import Transfers
 from engine.watching.tripwires import ORDER_STREAM, Tripwires
 
@@ -45,6 +45,8 @@ class Lowering:
             lower=self.alarm.lower,
             marks=marks,
             skew_ns=outside.venue.skew_ns,
+            # A played clock is the venue's own and never jumps.
+            dawn_s=0.0 if plan.guard.is_played else DAWN_S,
             transfers=Transfers(
                 outside.broker.activities,
                 outside.clock,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -84,12 +84,12 @@ class EquityWatch:
         marks: EquityMarks | None = None,
         transfers: Transfers | None = None,
         skew_ns: Callable[[], int | None] = lambda: None,
+        dawn_s: float = DAWN_S,
     ) -> None:
         self._skew_ns = skew_ns
         self._dawn: _Dawn | None = None
         self._has_known_time = False
         self._ledger = ledger
-        self._limits = limits
         self._journal = journal
         self._clock = clock
         self._zone = zone
@@ -102,6 +102,11 @@ class EquityWatch:
         self._is_day_new = False
         self._doubt = asyncio.Event()
         self._recorded_peak = Decimal(0)
+        self._day = ""
+        self._day_from_ns = self._day_until_ns = 0
+        self._most_loss = Decimal(repr(limits.max_daily_loss))
+        self._deepest = Decimal(repr(limits.max_drawdown))
+        self._dawn_s = dawn_s
         self.losses_in_a_row: Callable[[], int] = lambda: 0
         """Ask for what else a restart needs, set by whoever counts it."""
 
@@ -122,6 +127,11 @@ class EquityWatch:
     def marks(self) -> EquityMarks | None:
         """Return what is remembered."""
         return self._marks
+
+    @property
+    def wants_look(self) -> bool:
+        """Tell that a limit is passed which only another answer of the venue can confirm."""
+        return self._breach is not None and self._breach[1] == self._ledger.account_ts_ns
 
     def observe(self) -> None:
         """Take the ledger's equity as of now: roll the day, raise the peak, check both limits."""
@@ -170,7 +180,19 @@ class EquityWatch:
     def _today(self) -> str:
         """Return the day by the venue's clock, as far as it is known how far ours is off."""
         now_ns = self._clock.now_ns() - (self._skew_ns() or 0)
-        return datetime.fromtimestamp(now_ns // NS_PER_S, self._zone).date().isoformat()
+        if not self._day_from_ns <= now_ns < self._day_until_ns:
+            self._day = self._read_day(now_ns // NS_PER_S)
+        return self._day
+
+    def _read_day(self, now_s: int) -> str:
+        """Return the day of a time, and remember from when until when it lasts."""
+        today = datetime.fromtimestamp(now_s, self._zone).date()
+        begins, ends = (
+            datetime.combine(day, time(0), self._zone).timestamp()
+            for day in (today, today + timedelta(days=1))
+        )
+        self._day_from_ns, self._day_until_ns = int(begins) * NS_PER_S, int(ends) * NS_PER_S
+        return today.isoformat()
 
     def _dawns(self, day: str, equity: Decimal, old: EquityMarks) -> Decimal | None:
         """Return the equity at a new day's start once it is one, else none.
@@ -187,7 +209,7 @@ class EquityWatch:
         now_ns = self._clock.monotonic_ns()
         if self._dawn is None or self._dawn.day != day:
             self._dawn = _Dawn(day=day, equity=equity, since_ns=now_ns)
-        has_lasted = now_ns - self._dawn.since_ns >= DAWN_S * NS_PER_S
+        has_lasted = now_ns - self._dawn.since_ns >= self._dawn_s * NS_PER_S
         return self._dawn.equity if is_told or has_lasted else None
 
     def _begin(self, marks: EquityMarks) -> None:
@@ -265,12 +287,12 @@ class EquityWatch:
         if marks is None:
             return None
         loss = daily_loss(marks.day_start, equity, marks.transfers)
-        most = Decimal(repr(self._limits.max_daily_loss))
+        most = self._most_loss
         start = min(marks.day_start, marks.day_start + marks.transfers)
         if loss >= start * most:
             words = f"The day has lost {loss:.2f} USD of {start:.2f} (MAX_DAILY_LOSS is {most})"
             return Trip.DAILY_LOSS_REACHED, words
-        fall, deepest = drawdown(marks.peak, equity), Decimal(repr(self._limits.max_drawdown))
+        fall, deepest = drawdown(marks.peak, equity), self._deepest
         if fall >= deepest:
             words = f"Equity is {fall:.2%} below its peak of {marks.peak:.2f} USD"
             return Trip.DRAWDOWN_REACHED, f"{words} (MAX_DRAWDOWN is {deepest})"

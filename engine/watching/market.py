@@ -146,13 +146,15 @@ class MarketWatch:
 
     def want(self, who: str) -> None:
         """Keep the feeds running for `who`."""
-        self._wanted_by.add(who)
-        self._changed.set()
+        if who not in self._wanted_by:
+            self._wanted_by.add(who)
+            self._changed.set()
 
     def release(self, who: str) -> None:
         """`who` needs the market no longer; the feeds end when nobody does."""
-        self._wanted_by.discard(who)
-        self._changed.set()
+        if who in self._wanted_by:
+            self._wanted_by.discard(who)
+            self._changed.set()
 
     @property
     def is_wanted(self) -> bool:

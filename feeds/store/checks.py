@@ -47,12 +47,13 @@ def mids_at_edges(quotes: Iterable[QuoteMessage], step_ns: int) -> list[tuple[in
 
 def is_sound(bar: Bar) -> bool:
     """Tell whether a bar's numbers can be true."""
-    low, high = min(bar.open, bar.close), max(bar.open, bar.close)
-    counts = (bar.volume, bar.vwap, bar.trade_count)
+    low, high, inf = bar.low, bar.high, math.inf
     return (
-        0.0 < bar.low <= low
-        and high <= bar.high < math.inf
-        and all(0.0 <= count < math.inf for count in counts)
+        0.0 < low <= bar.open <= high < inf
+        and low <= bar.close <= high
+        and 0.0 <= bar.volume < inf
+        and 0.0 <= bar.vwap < inf
+        and 0 <= bar.trade_count < inf
         and bar.ts_event % NS_PER_S == 0
     )
 

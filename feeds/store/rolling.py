@@ -170,7 +170,10 @@ class RollingStore:
 
     def apply(self, events: Sequence[MarketEvent]) -> None:
         """Take records of the market (`MarketSink`); the same path as frames."""
-        self.apply_frame([to_message(event) for event in events])
+        if len(events) == 1 and type(events[0]) is Bar:
+            self._take_other(events[0], (self._clock.now_ns(), self._clock.monotonic_ns()))
+        else:
+            self.apply_frame([to_message(event) for event in events])
 
     def seed(self, backfill: Backfill) -> None:
         """Take a symbol's history: what it changes is shown, but nobody is called for it."""
@@ -369,6 +372,11 @@ class RollingStore:
     def _show(self, book: SymbolBook, changes: Sequence[BarChange]) -> None:
         """Take bars that closed or changed; a bar that closed is called, a revised one is not."""
         book.settle()
+        if len(changes) == 1 and changes[0].kind is ChangeKind.CLOSED:
+            book.close_bar(changes[0].bar)
+            if not book.is_stale:
+                self._listener.bar_closed(changes[0].bar)
+            return
         closed = [change.bar for change in changes if change.kind is ChangeKind.CLOSED]
         for bar in closed:
             book.close_bar(bar)

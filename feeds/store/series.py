@@ -28,13 +28,13 @@ def window_bar(bar: Bar) -> WindowBar:
 class BarSeries:
     """The last `keep` closed bars, oldest first. Appending is constant time, amortised.
 
-    Rows, with their times as text, are made once a bar and only when a window asks for them.
+    Rows, with their times as text, are made once a bar and only when a window shows it.
     """
 
     def __init__(self, keep: int) -> None:
         self._keep = keep
         self._bars: list[Bar] = []
-        self._rows: list[WindowBar] = []
+        self._rows: list[WindowBar | None] = []
 
     def __len__(self) -> int:
         return min(len(self._bars), self._keep)
@@ -80,10 +80,18 @@ class BarSeries:
     def rows(self, limit: int) -> tuple[WindowBar, ...]:
         """Return the last bars as rows of a window."""
         first = max(len(self._bars) - limit, 0)
-        if len(self._rows) < len(self._bars):
-            known = len(self._rows)
-            self._rows += [window_bar(bar) for bar in self._bars[known:]]
-        return tuple(self._rows[first:])
+        rows, known = self._rows, len(self._rows)
+        if known < len(self._bars):
+            rows += [None] * (first - known)
+            rows += [window_bar(bar) for bar in self._bars[max(first, known) :]]
+        return tuple(
+            row if row is not None else self._row(at) for at, row in enumerate(rows[first:], first)
+        )
+
+    def _row(self, at: int) -> WindowBar:
+        """Make the row of a bar that no window has shown before."""
+        row = self._rows[at] = window_bar(self._bars[at])
+        return row
 
     def arrays(self) -> BarArrays:
         """Return the kept bars as columns."""

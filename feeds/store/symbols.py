@@ -107,7 +107,9 @@ class SymbolBook:
 
     def settle(self) -> None:
         """Take what late prints and corrections have changed."""
-        self.splice(self.candles.settle())
+        changes = self.candles.settle()
+        if changes:
+            self.splice(changes)
 
     def splice(self, changes: Sequence[BarChange]) -> None:
         """Take bars that changed behind the newest, and let the indicators see them again."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from backtest.policy import Policy
 from backtest.run.deciding.columns import ColumnsView
 from backtest.run.market.bars import Track
-from domain.account import Ledger
+from domain.account import Position
 from domain.market import Bar
 from domain.ports import Clock
 from engine.orders.protection.seams import BAND_OWNER
@@ -52,7 +52,7 @@ class Wishes:
         self._targets = {symbol: make(symbol).target for symbol in views}
         self._clock = clock
         self._wanted = dict.fromkeys(views, NO_WISH)
-        self.ledger: Ledger
+        self.positions: Mapping[str, Position]
 
     def of(self, symbol: str) -> float:
         """Return the share of equity that a symbol's policy asked for last."""
@@ -69,7 +69,7 @@ class Wishes:
             self._wanted[symbol] = NO_WISH
             return False
         self._wanted[symbol] = target
-        return (target > 0) is not (symbol in self.ledger.positions)
+        return (target > 0) is not (symbol in self.positions)
 
 
 def _unheard(_kind: str, _body: object) -> None:

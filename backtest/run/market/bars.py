@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -57,16 +58,16 @@ class Pacing:
 class Hearer(Protocol):
     """What the player asks and tells of the engine."""
 
-    def holds(self, symbol: str) -> bool:
-        """Tell whether we have a position."""
+    def sign(self, symbol: str) -> int:
+        """Return which way we are: 1 long, -1 short, 0 flat."""
         ...
 
-    def is_short(self, symbol: str) -> bool:
-        """Tell whether it is a short one."""
+    def watches(self, symbol: str) -> bool:
+        """Tell whether we hold something and act upon prices between two closes."""
         ...
 
-    def closes(self, track: Track, bar: Bar) -> bool:
-        """Tell whether the engine needs the closing quote of this bar."""
+    def wants(self, track: Track) -> bool:
+        """Tell whether somebody wakes at the close of the track's bar."""
         ...
 
     def beat(self) -> None:
@@ -140,38 +141,39 @@ class BarMarket:
         self._has_volume = {track.symbol: any(track.volume) for track in tracks}
         self._order = [(self._time(track), n, track) for n, track in enumerate(tracks)]
         heapq.heapify(self._order)
-        self._events = sorted(events, key=_event_ns)
-        self._next_event = 0
+        self._events = deque(sorted(events, key=_event_ns))
+        self._event_at = _event_ns(self._events[0]) if self._events else NEVER
         self._beaten_ns = clock.now
         self.loop: VirtualLoop
 
     @property
     def next_ns(self) -> int:
         """Return when the next moment is to be told."""
-        bar_ns = self._order[0][0] if self._order else NEVER
-        if self._next_event < len(self._events):
-            return min(bar_ns, _event_ns(self._events[self._next_event]))
-        return bar_ns
+        return min(self._order[0][0], self._event_at) if self._order else NEVER
 
     def play(self, until_ns: int) -> None:
         """Tell moments up to that time, until somebody has something to do."""
-        loop, order, clock = self.loop, self._order, self._clock
-        while loop.is_idle:
-            now_ns = self.next_ns
-            if now_ns > until_ns or now_ns == NEVER:
-                return
-            clock.now = max(clock.now, now_ns)
-            if not order or order[0][0] > now_ns:
+        ready, order, clock = self.loop.ready, self._order, self._clock
+        while not ready and order:
+            now_ns, number, track = order[0]
+            if self._event_at <= now_ns:
+                now_ns = self._event_at
+                if now_ns > until_ns:
+                    return
+                clock.now = max(clock.now, now_ns)
                 self._tell_event()
                 continue
-            _, number, track = order[0]
+            if now_ns > until_ns:
+                return
+            if now_ns > clock.now:
+                clock.now = now_ns
             self._tell(track)
             if track.at < track.n:
                 heapq.heapreplace(order, (self._time(track), number, track))
-            else:
-                heapq.heappop(order)
-                if not order:
-                    self._ended()
+                continue
+            heapq.heappop(order)
+            if not order:
+                self._ended()
 
     def turnover(self, symbol: str) -> Turnover:
         """Return daily volatility and volume over the last twenty days of closed bars."""
@@ -203,20 +205,18 @@ class BarMarket:
         if phase == _CLOSE:
             self._tell_close(track)
             track.at, track.phase = at + 1, _OPEN
-            return
-        if not (track.book.open or self._hearer.holds(track.symbol)):
+        elif not (track.book.open or self._hearer.watches(track.symbol)):
             track.phase = _CLOSE
-            return
-        if phase == _OPEN:
-            self._show(track, track.open[at])
         else:
-            self._move(track, self._extreme(track, is_first=phase == _FIRST))
-        self._hearer.beat()
-        track.phase = phase + 1
+            if phase == _OPEN:
+                self._show(track, track.open[at])
+            else:
+                self._move(track, self._extreme(track, is_first=phase == _FIRST))
+            track.phase = phase + 1
 
     def _extreme(self, track: Track, *, is_first: bool) -> float:
         """Return the high or the low, whichever is against us first."""
-        is_long = self._hearer.holds(track.symbol) and not self._hearer.is_short(track.symbol)
+        is_long = self._hearer.sign(track.symbol) > 0
         return track.low[track.at] if is_long is is_first else track.high[track.at]
 
     def _tell_close(self, track: Track) -> None:
@@ -226,17 +226,17 @@ class BarMarket:
             symbol, track.series.interval_s, track.start[at],
             track.open[at], track.high[at], track.low[at], price, track.volume[at], 0, 0.0,
         )  # fmt: skip
-        is_busy = bool(track.book.open) or self._hearer.holds(symbol)
-        if is_busy:
+        is_held = self._hearer.sign(symbol) != 0
+        if track.book.open:
             self._move(track, price)
         else:
             track.price = price
             self._venue_sees(track, price, self._left(track))
-        if self._hearer.closes(track, bar) and not is_busy:
+        if self._hearer.wants(track) or is_held:
             self._engine_sees(track)
         self._store.apply((bar,))
         now_ns = self._clock.now
-        if is_busy or now_ns - self._beaten_ns >= _DAY_NS:
+        if is_held or now_ns - self._beaten_ns >= _DAY_NS:
             self._beaten_ns = now_ns
             self._hearer.beat()
 
@@ -283,8 +283,8 @@ class BarMarket:
 
     def _tell_event(self) -> None:
         """Tell news to the engine, halts to both."""
-        event = self._events[self._next_event]
-        self._next_event += 1
+        event = self._events.popleft()
+        self._event_at = _event_ns(self._events[0]) if self._events else NEVER
         if isinstance(event, StatusChanged):
             self._broker.set_status(event.symbol, is_halted=event.is_halted)
         self._store.apply((event,))

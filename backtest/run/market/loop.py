@@ -79,9 +79,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return (self.clock.now - self.clock.origin) / NS_PER_S
 
     @property
-    def is_idle(self) -> bool:
-        """Tell whether no task has anything to do at this moment."""
-        return not self._ready
+    def ready(self) -> deque[asyncio.Handle]:
+        """Return what tasks have to do at this moment; whoever plays a market stops for it."""
+        return self._ready
 
     @property
     def due_ns(self) -> int:
