@@ -129,7 +129,17 @@ class HistoryPages:
                 quotes = typed(pages, "q", QuoteMessage)[symbol]
                 return [quote_event(m, stamp_ns(m.t)) for m in quotes]
             case Kind.NEWS:
+                pages = {symbol: [_as_known(row) for row in rows]}
                 return [news_event(m) for m in typed(pages, "n", NewsMessage)[symbol]]
+
+
+def _as_known(row: Any) -> Any:
+    """Date an article by its last update: what it says now was known no earlier.
+
+    The venue keeps the latest version alone, and sorts by that time (Alpaca, historical news).
+    """
+    updated = row.get("updated_at") if isinstance(row, dict) else None
+    return row if updated is None else {**row, "created_at": updated}
 
 
 def timeframe(interval_s: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from backtest.data.checks.gaps import Hours, days_of, session_hours
 from backtest.data.checks.series import Origin, digest_of
 from backtest.data.reading.bars import DAY_NS
 from backtest.data.reading.times import market_midnights
+from backtest.data.remarks import time_text
 from backtest.data.ticks import Moment
 from backtest.records import Ints, Series
 from domain.bars import GRACE_NS, Candles, ChangeKind, Changes, Print, Sessions, print_kind
@@ -79,6 +81,7 @@ class Bars:
     def _take(self, event: MarketEvent) -> None:
         match event:
             case Trade():
+                _check(event)
                 kind = print_kind(event.conditions, event.tape)
                 self._of(event.symbol).add(
                     Print(event.ts_event, event.trade_id, event.price, event.size, kind)
@@ -119,6 +122,17 @@ class Bars:
             source=f"{self._origin.source}, bars made of ticks",
             licence=self._origin.licence,
             digest=digest_of(symbol, self._interval_s, {"ts_ns": ts_ns, **columns}),
+        )
+
+
+def _check(trade: Trade) -> None:
+    """Raise `ConfigError` (`PRICE_INVALID`) for a print at a price that nobody can pay."""
+    if not 0 < trade.price < math.inf or not 0 <= trade.size < math.inf:
+        raise ConfigError(
+            f"{trade.symbol}: the trade {trade.trade_id} at {time_text(trade.ts_event)} is "
+            f"{trade.size:g} at {trade.price:g}.",
+            remedy="Mend or remove it, or choose a period without it.",
+            code="PRICE_INVALID",
         )
 
 

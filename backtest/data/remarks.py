@@ -8,11 +8,10 @@ from enum import StrEnum
 import numpy as np
 
 from backtest.records import Ints
-from domain.records import NS_PER_S, Record, to_datetime
+from domain.records import Record, to_datetime
 
 MAX_NAMED = 10
 """Rows that a warning lists; `n_rows` counts all of them."""
-_DAY_NS = 86_400 * NS_PER_S
 
 
 class Odd(StrEnum):
@@ -97,14 +96,10 @@ def named(rows: Sequence[RowRef], n_rows: int) -> str:
     return "; ".join([*shown, f"and {left:,} more"] if left > 0 else shown)
 
 
-def time_text(ts_ns: int) -> str:
-    """Write a bar's start briefly: a date when it is a midnight in UTC or New York, else a time."""
+def time_text(ts_ns: int, *, is_day: bool = False) -> str:
+    """Write a time for a person: of a day its date, which UTC and New York share, else UTC."""
     when = to_datetime(ts_ns)
-    is_day = ts_ns % _DAY_NS in _MIDNIGHTS
     return f"{when:%Y-%m-%d}" if is_day else f"{when:%Y-%m-%dT%H:%M:%SZ}"
-
-
-_MIDNIGHTS = frozenset(hours * 3_600 * NS_PER_S for hours in (0, 4, 5))
 
 
 def first_rows(where: Ints, of: int = MAX_NAMED) -> list[int]:

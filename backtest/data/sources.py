@@ -83,7 +83,7 @@ def moments_of(
     """Yield a source's ticks; raises `ConfigError` (`DATA_KIND`) for one of bars."""
     match source.kind:
         case "package":
-            yield from package_moments(source.name, how.cache, period)
+            yield from package_moments(source.name, how.cache, symbols, period)
         case "tape":
             yield from tape_moments(source.path, symbols, period)
         case "alpaca":

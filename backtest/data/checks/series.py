@@ -124,7 +124,7 @@ def _interval_s(bars: SymbolBars) -> int:
     """Return the most frequent distance between rows; a day's is a day whatever the clocks do."""
     if len(bars) == 1:
         raise ConfigError(
-            f"{bars.symbol} has one row alone in {bars.file}: {bars.ref(0, '').time}.",
+            f"{bars.symbol} has one row alone in {bars.file}: {bars.time(0)}.",
             remedy="A backtest needs a history: give at least two bars.",
             code="ONE_ROW",
         )

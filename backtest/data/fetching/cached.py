@@ -117,7 +117,7 @@ def _bars(dataset: Path, paths: Sequence[Path]) -> SymbolBars:
         ts_ns=np.asarray(table.column("time").cast(pa.int64()).to_numpy()),
         **columns,
         has_range=True,
-        has_volume=True,
+        has_volume=bool(columns["volume"].any()),
     )
 
 

@@ -81,17 +81,18 @@ class Parts:
             yield
 
     def progress(self, unit: Unit) -> Progress:
-        """Tell how far a unit has come; what belongs to another end, or is damaged, is as none.
+        """Tell how far a unit has come; parts of another span, or damaged ones, are as none.
 
-        A unit that ended "now" when it was fetched has another end later, and is fetched anew.
+        A unit that ended "now" has another end later: whole, it is fetched anew; cut, it is gone
+        on with, for a token says where it stands and not where it ends.
         """
         paths = self.paths(unit)
         expected = [self._path(unit, number) for number in range(len(paths))]
-        if not paths or paths != expected:
-            return Progress()
-        note = read_note(paths[-1])
+        note = read_note(paths[-1]) if paths and paths == expected else None
         asked = unit.question
-        if note is None or (note.start_ns, note.end_ns) != (asked.start_ns, asked.end_ns):
+        if note is None or note.start_ns != asked.start_ns or note.end_ns > asked.end_ns:
+            return Progress()
+        if note.token is None and note.end_ns != asked.end_ns:
             return Progress()
         return Progress(n_parts=len(paths), token=note.token, is_done=note.token is None)
 

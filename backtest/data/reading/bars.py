@@ -18,6 +18,8 @@ from domain.errors import ConfigError
 from domain.market import AssetClass, asset_class_of
 
 DAY_NS = 86_400_000_000_000
+_MIDNIGHTS = tuple(hours * DAY_NS // 24 for hours in (0, 4, 5))
+"""Midnights of UTC and of New York in summer and winter, by UTC's clock."""
 _FIELDS = ("rows", "ts_ns", "open", "high", "low", "close", "volume")
 
 
@@ -26,7 +28,7 @@ class SymbolBars:
     """One symbol's bars as a file has them, unchecked: columns of one length, in the file's order.
 
     Without `has_range` the file knows closes alone, and open, high and low are that close. Without
-    `has_volume` volumes are 0, which means unknown.
+    `has_volume` every volume is 0, which means unknown.
     """
 
     symbol: str
@@ -51,9 +53,14 @@ class SymbolBars:
             file=self.file,
             row=int(self.rows[at]),
             symbol=self.symbol,
-            time=time_text(int(self.ts_ns[at])),
+            time=self.time(at),
             value=str(value),
         )
+
+    def time(self, at: int) -> str:
+        """Write when a row is: its date alone where all rows are days."""
+        are_days = bool(np.isin(self.ts_ns % DAY_NS, _MIDNIGHTS).all())
+        return time_text(int(self.ts_ns[at]), is_day=are_days)
 
     def warning(self, code: Odd, what: str, refs: Sequence[RowRef], n_rows: int) -> DataWarning:
         """Warn of something in these bars; `refs` are the first of `n_rows` rows."""
@@ -136,7 +143,7 @@ def _bars(
         close=close,
         volume=np.zeros(len(close)) if volume is None else volume,
         has_range="open" in numbers,
-        has_volume=volume is not None,
+        has_volume=volume is not None and bool((volume != 0).any()),
     )
 
 

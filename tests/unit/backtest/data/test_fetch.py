@@ -326,6 +326,18 @@ async def test_a_venue_that_stays_down_ends_in_one_line_and_a_later_run_goes_on(
     assert [row["trade_id"] for row in rows(tmp_path, "trades-crypto", "BTC-USD")] == [1, 2, 3]
 
 
+async def test_a_day_that_was_cut_is_gone_on_with_though_it_has_grown(answering, tmp_path, clock):
+    asked = wanted("BTC/USD", kinds=(Kind.TRADES,), start="2024-07-10")
+    server = answering(page(trade(1), token="old"), (401, {}), page(trade(2)))
+    with pytest.raises(FeedRefused):
+        await fetch_from(server, units_of(asked, NOON), tmp_path, clock, pages_a_part=1)
+    later = units_of(asked, NOON + 60 * NS_PER_S)
+    done = await fetch_from(server, later, tmp_path, clock, pages_a_part=1)
+    assert (done.resumed, done.rows) == (1, 1)
+    assert "page_token=old" in server.asked[2]
+    assert [row["trade_id"] for row in rows(tmp_path, "trades-crypto", "BTC-USD")] == [1, 2]
+
+
 async def test_a_token_that_the_venue_forgot_starts_its_unit_anew(answering, tmp_path, clock):
     units = units_of(wanted("BTC/USD", kinds=(Kind.TRADES,), end="2024-07-09"), NOON)
     refusal = 400, {"message": "invalid page_token"}
@@ -357,6 +369,18 @@ async def test_a_stocks_question_names_feed_and_adjustment(answering, tmp_path, 
     for field in ("feed=iex", "adjustment=all", "timeframe=1Day", "limit=10000", "sort=asc"):
         assert field in asked
     assert "start=2024-01-01T05%3A00%3A00.000000000Z" in asked, "New York's year"
+
+
+async def test_an_article_is_known_when_it_was_last_changed(answering, tmp_path, clock):
+    """The venue keeps the last version alone: dated by its first, it would tell the future."""
+    article = {"id": 1, "headline": "h", "summary": "s", "source": "x", "symbols": ["AAPL"]}
+    times = {"created_at": "2024-07-09T12:00:00Z", "updated_at": "2024-07-09T15:30:00Z"}
+    server = answering((200, {"news": [{**article, **times}], "next_page_token": None}))
+    units = units_of(wanted("AAPL", kinds=(Kind.NEWS,)), NOON)
+    await fetch_from(server, units, tmp_path, clock)
+    (moment,) = stream(f"alpaca:{tmp_path}")
+    assert moment.ts_ns == parse_ns(times["updated_at"])
+    assert [item.headline for item in moment.events] == ["h"]
 
 
 # -- what is to be fetched

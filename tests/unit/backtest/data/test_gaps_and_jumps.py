@@ -87,6 +87,17 @@ def test_a_missing_session_of_minutes_and_bars_before_the_open_are_told(write):
     assert [row.value for row in gap.rows] == ["1 sessions missing after it"]
 
 
+def test_a_bar_of_an_hour_at_midnight_in_new_york_is_told_with_its_time(write):
+    times = minutes("2024-07-02T00:00:00Z", 8, step_s=3_600, leave=(5, 6))
+    warning = told(write, rows(times, [1.0] * 6), "GAP", name="BTC-USD.csv")
+    assert [row.time for row in warning.rows] == ["2024-07-02T04:00:00Z"]
+
+
+def test_volumes_that_are_all_zero_are_unknown(write):
+    warning = told(write, rows(TIMES, [100.0] * 21, [0.0] * 21), "VOLUME_UNKNOWN")
+    assert "volumes are unknown" in warning.line
+
+
 # -- jumps
 
 TIMES = days("2024-01-02", 21)

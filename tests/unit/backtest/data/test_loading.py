@@ -156,6 +156,44 @@ def test_a_print_taken_back_is_in_no_bar(tmp_path):
     assert bars.volume.tolist() == [2.0, 1.0]
 
 
+@pytest.mark.parametrize("price", [0.0, -5.0])
+def test_a_print_at_no_price_is_refused_by_its_number_and_time(tmp_path, refused, price):
+    start = parse_ns("2024-03-01T10:00:00Z")
+    lines = [
+        frame(start + at, T="t", p=p, s=1.0, i=at, tks="B") for at, p in ((1, 1.0), (2, price))
+    ]
+    error = refused(tape(tmp_path / "a.tape.zst", *lines))
+    assert error.code == "PRICE_INVALID"
+    assert "trade 2 at 2024-03-01T10:00:00Z" in error.line
+
+
+def test_days_made_of_ticks_begin_with_their_market(tmp_path):
+    """The aggregator's own days would begin at midnight UTC, the evening before in New York."""
+    start = parse_ns("2024-07-02T13:30:00Z")
+    prints = [
+        {"r": start + n * MINUTE, "c": "stocks", "f": [stock_print(start + n * MINUTE, n)]}
+        for n in range(3)
+    ]
+    (day,), _ = load(str(tape(tmp_path / "a.tape.zst", *prints)), how=Reading(interval_s=86_400))
+    assert [format_ns(ts)[:16] for ts in day.ts_ns.tolist()] == ["2024-07-02T04:00"]
+    assert (day.open[0], day.close[0], day.volume[0]) == (100.0, 102.0, 3.0)
+
+
+def stock_print(ts_ns, n):
+    stamp = format_ns(ts_ns)
+    return {
+        "T": "t",
+        "S": "A",
+        "i": n,
+        "x": "V",
+        "p": 100.0 + n,
+        "s": 1,
+        "c": ["@"],
+        "z": "C",
+        "t": stamp,
+    }
+
+
 def test_a_tape_that_runs_backwards_is_refused_by_its_line(tmp_path, refused):
     start = parse_ns("2024-03-01T10:00:00Z")
     lines = [frame(start + at, T="t", p=1.0, s=1.0, i=at, tks="B") for at in (5, 9, 7)]
