@@ -34,8 +34,8 @@ def share(part: Floats, whole: Floats) -> Floats:
 def months(ts_ns: Ints, equity: Floats, *, start: float) -> tuple[Month, ...]:
     """Return the return of each calendar month (UTC) and of each year, which has month 0.
 
-    Each period starts from the last value of the one before it, the first from `start` dollars, so
-    that the months of a year multiply up to it.
+    `ts_ns` are when the steps began. Each period starts from the last value of the one before it,
+    the first from `start` dollars, so that the months of a year multiply up to it.
     """
     return (*_periods(ts_ns, equity, start, "M"), *_periods(ts_ns, equity, start, "Y"))
 
@@ -60,7 +60,10 @@ def _named(label: str) -> tuple[int, int]:
 
 
 def turnover_by_month(fills: tuple[FillRow, ...], ts_ns: Ints, equity: Floats) -> tuple[Month, ...]:
-    """Return what was traded in each month (sum of |quantity * price|) over its mean equity."""
+    """Return what was traded in each month (sum of |quantity * price|) over its mean equity.
+
+    `ts_ns` are when the steps began.
+    """
     if equity.size == 0:
         return ()
     labels = ts_ns.astype("datetime64[ns]").astype("datetime64[M]")
@@ -93,7 +96,7 @@ def area(band: Band) -> Area:
     count = min(MAX_POINTS, band.ts_ns.size)
     kept = np.linspace(0, max(band.ts_ns.size - 1, 0), count).astype(np.int64)
     return Area(
-        name=band.name,
+        name=f"{band.name} traders, the middle 90 %",
         ms=tuple((band.ts_ns[kept] // NS_PER_MS).tolist()),
         low=tuple(band.low[kept].tolist()),
         high=tuple(band.high[kept].tolist()),

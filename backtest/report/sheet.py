@@ -12,7 +12,7 @@ from backtest.records import Ended, RunResult, RunSpec
 from backtest.report import curves
 from backtest.report.marks import charts
 from backtest.report.records import Count, Line, ReportInput, Sheet
-from domain.records import digest, plain
+from domain.records import NS_PER_S, digest, plain
 
 NOTHING_COMPARED = "Nothing was compared: this run alone says nothing about skill."
 # A cost model of this name has to be typed; its figures are shouted down.
@@ -30,6 +30,8 @@ def sheet_of(given: ReportInput) -> Sheet:
     result, evidence = given.result, given.evidence
     own = Curve(name=_own_name(given), ts_ns=result.ts_ns, equity=result.equity)
     others = tuple(c for c in (evidence.curves if evidence else ()) if c.name != own.name)
+    # A step is stamped when its bar ends: the last of a month would else count to the next one.
+    begun_ns = result.ts_ns - result.spec.interval_s * NS_PER_S
     shares = curves.share(result.exposure, result.equity)
     return Sheet(
         title=_title(result.spec),
@@ -42,8 +44,8 @@ def sheet_of(given: ReportInput) -> Sheet:
         bands=(curves.area(evidence.band),) if evidence and evidence.band else (),
         drawdown=tuple(_fall(curve, result.spec.cash) for curve in (own, *others)),
         exposure=curves.line("exposure", result.ts_ns, np.nan_to_num(shares)),
-        turnover=curves.turnover_by_month(result.fills, result.ts_ns, result.equity),
-        months=curves.months(result.ts_ns, result.equity, start=result.spec.cash),
+        turnover=curves.turnover_by_month(result.fills, begun_ns, result.equity),
+        months=curves.months(begun_ns, result.equity, start=result.spec.cash),
         charts=charts(result),
         costs=_costs(result),
         denials=_counted(result.denials),

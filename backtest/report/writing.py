@@ -21,14 +21,12 @@ _CUTOFF = {
 
 def percent(value: float | None, digits: int = 1) -> str:
     """Write a fraction in per cent."""
-    if value is None:
-        return NONE
-    return f"{value:.{digits}%}".replace("-", MINUS).replace("%", f"{NO_BREAK}%")
+    return NONE if value is None else f"{number(value * 100, digits)}{NO_BREAK}%"
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """Write a ratio."""
-    return NONE if value is None else f"{value:,.{digits}f}".replace("-", MINUS)
+    """Write a ratio; what rounds to zero has no sign."""
+    return NONE if value is None else f"{value:z,.{digits}f}".replace("-", MINUS)
 
 
 def times(value: float | None) -> str:

@@ -196,7 +196,7 @@ def evidence_of(n: int = 500, **changes) -> Evidence:
         ),
         curves=(own, *(curve(name, seed, n) for seed, name in enumerate(names, 2))),
         band=Band(
-            name="200 random traders (90 %)",
+            name="random",
             ts_ns=own.ts_ns,
             low=10_000 - spread,
             middle=np.full(n, 10_000.0),

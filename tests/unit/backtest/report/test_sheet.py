@@ -10,7 +10,7 @@ import pytest
 
 from backtest.evidence.records import Registered
 from backtest.records import Costs, Ended
-from backtest.report import ReportInput, sheet_of
+from backtest.report import ReportInput, sheet_of, writing
 from backtest.report import curves as working
 from backtest.report.marks import MAX_HOLDS
 from backtest.report.records import MarkKind
@@ -37,6 +37,22 @@ def test_the_months_of_a_year_multiply_up_to_it():
     assert [m.month for m in found if m.year == 2020 and m.month] == list(range(1, 13))
     total = math.prod(1 + m.value for m in found if m.month == 0)
     assert total == pytest.approx(equity[-1] / 100)
+
+
+def test_the_last_day_of_a_month_counts_to_it(make_result):
+    """Its bar ends at midnight, which is the next month's first moment already."""
+    sessions = np.array([30, 31, 33]) * DAY_NS + NEW_YEAR_NS  # bars that end on 31 Jan, 1, 3 Feb
+    equity = np.array([10_000.0, 11_000.0, 11_000.0])
+    result = make_result(ts_ns=sessions, equity=equity, cash=equity, exposure=equity, fills=())
+    found = {(m.year, m.month): m.value for m in sheet_of(ReportInput(result=result)).months}
+    assert found[2020, 1] == pytest.approx(0.10)
+    assert found[2020, 2] == 0
+
+
+def test_what_rounds_to_zero_has_no_sign():
+    """Minus nothing would look like a loss."""
+    assert writing.percent(-0.0001) == writing.percent(0.0001) == f"0.0{writing.NO_BREAK}%"
+    assert writing.number(-12.5, 1) == f"{writing.MINUS}12.5"
 
 
 def test_a_thinned_curve_keeps_its_peak_its_trough_and_both_ends():
