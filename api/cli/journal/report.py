@@ -45,7 +45,7 @@ def tables(report: Report) -> list[Table]:
         ("outcome", body["by_outcome"]),
         ("reason", body["by_reason"]),
         ("denied for", body["denied"]),
-        ("orders ended", body["orders"]),
+        ("order state", body["orders"]),
     )
     return [totals, *(_counted(title, rows) for title, rows in counts if rows)]
 

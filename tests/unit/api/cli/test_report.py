@@ -49,3 +49,10 @@ def test_a_report_with_an_open_position_says_what_it_does_not_know():
 def test_a_report_without_open_positions_shows_dollars():
     """Nothing is open, so nothing is unknown."""
     assert "unknown" not in printed(report())
+
+
+def test_an_order_that_still_works_is_not_called_ended():
+    """Under `orders ended` stood the accepted ones too: the stops that rest at the venue."""
+    text = printed(report(orders={"filled": 1, "accepted": 1}))
+    assert "order state" in text
+    assert "ended" not in text
