@@ -102,6 +102,11 @@ def time_text(ts_ns: int, *, is_day: bool = False) -> str:
     return f"{when:%Y-%m-%d}" if is_day else f"{when:%Y-%m-%dT%H:%M:%SZ}"
 
 
+def counted(n: int, noun: str) -> str:
+    """Write a number of things: `1 row`, `3 rows`."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
 def first_rows(where: Ints, of: int = MAX_NAMED) -> list[int]:
     """Return the first indices of those that are odd."""
     return [int(at) for at in np.asarray(where)[:of]]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from backtest.data.reading.bars import DAY_NS, SymbolBars
 from backtest.data.reading.times import NEW_YORK
-from backtest.data.remarks import DataWarning, Odd, first_rows
+from backtest.data.remarks import DataWarning, Odd, counted, first_rows
 from backtest.records import Ints
 from domain.market import AssetClass, asset_class_of
 from domain.records import NS_PER_S
@@ -89,7 +89,7 @@ def _days(bars: SymbolBars) -> list[DataWarning]:
     is_known = (days >= sessions[0]) & (days <= sessions[-1])
     closed = np.flatnonzero(is_known & ~np.isin(days, sessions))
     if len(closed):
-        what = f"{len(closed):,} bars lie on days without a session"
+        what = f"{counted(len(closed), 'bar')} on days without a session"
         refs = [bars.ref(at, "no session that day") for at in first_rows(closed)]
         warnings.append(bars.warning(Odd.NOT_A_SESSION, what, refs, len(closed)))
     return warnings
@@ -100,10 +100,10 @@ def _missing_days(bars: SymbolBars, days: Ints, missing: Ints) -> DataWarning:
     before = np.searchsorted(days, missing) - 1
     holes, counts = np.unique(before, return_counts=True)
     refs = [
-        bars.ref(at, f"{counts[n]} sessions missing until {bars.time(at + 1)}")
+        bars.ref(at, f"{counted(int(counts[n]), 'session')} missing until {bars.time(at + 1)}")
         for n, at in enumerate(first_rows(holes))
     ]
-    what = f"{len(missing):,} sessions have no bar"
+    what = f"{counted(len(missing), 'session')} without a bar"
     return bars.warning(Odd.GAP, what, refs, len(holes))
 
 
@@ -116,7 +116,7 @@ def _sessions(bars: SymbolBars, step: int) -> list[DataWarning]:
     outside = np.flatnonzero(~is_open)
     if len(outside):
         refs = [bars.ref(row, "outside regular hours") for row in first_rows(outside)]
-        what = f"{len(outside):,} bars lie outside regular hours"
+        what = f"{counted(len(outside), 'bar')} outside regular hours"
         warnings.append(bars.warning(Odd.OUTSIDE_HOURS, what, refs, len(outside)))
     inside = np.flatnonzero(is_open)
     skipped = np.diff(at[inside]) - 1
@@ -124,9 +124,10 @@ def _sessions(bars: SymbolBars, step: int) -> list[DataWarning]:
     lost = np.flatnonzero(skipped > 0)
     if len(lost):
         refs = [
-            bars.ref(inside[n], f"{skipped[n]} sessions missing after it") for n in first_rows(lost)
+            bars.ref(inside[n], f"{counted(int(skipped[n]), 'session')} missing after it")
+            for n in first_rows(lost)
         ]
-        what = f"{skipped[lost].sum():,} sessions have no bar"
+        what = f"{counted(int(skipped[lost].sum()), 'session')} without a bar"
         warnings.append(bars.warning(Odd.GAP, what, refs, len(lost)))
     quiet = np.flatnonzero((skipped < 0) & (pauses > max(QUIET_NS, 3 * step)))
     if len(quiet):
@@ -134,7 +135,7 @@ def _sessions(bars: SymbolBars, step: int) -> list[DataWarning]:
             bars.ref(inside[n], f"{pauses[n] // MINUTE_NS} min to the next bar")
             for n in first_rows(quiet)
         ]
-        what = f"{len(quiet):,} sessions' hours have a hole"
+        what = f"{counted(len(quiet), 'hole')} within sessions"
         warnings.append(bars.warning(Odd.HOLE, what, refs, len(quiet)))
     return warnings
 
@@ -157,7 +158,11 @@ def _holes(bars: SymbolBars, step: int, is_rest: NDArray[np.bool_] | None) -> li
         return []
     missing = pauses // step - 1
     refs = [
-        bars.ref(at, f"{missing[at]} bars missing until {bars.time(at + 1)}")
+        bars.ref(at, f"{counted(int(missing[at]), 'bar')} missing until {bars.time(at + 1)}")
         for at in first_rows(holes)
     ]
-    return [bars.warning(Odd.GAP, f"{missing[holes].sum():,} bars are missing", refs, len(holes))]
+    return [
+        bars.warning(
+            Odd.GAP, f"{counted(int(missing[holes].sum()), 'bar')} missing", refs, len(holes)
+        )
+    ]

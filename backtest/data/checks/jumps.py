@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from backtest.data.reading.bars import DAY_NS, SymbolBars
-from backtest.data.remarks import MAX_NAMED, DataWarning, Odd, RowRef
+from backtest.data.remarks import MAX_NAMED, DataWarning, Odd, RowRef, counted
 from backtest.records import Floats, Ints
 
 SPLITS: dict[str, float] = {
@@ -58,12 +58,12 @@ def jumps(bars: SymbolBars) -> list[DataWarning]:
         elif abs(jump[before]) > UNREAL:
             moves.append(_named(bars, ref, None))
     what = {
-        Odd.SPLIT_SUSPECTED: (splits, "jumps may be splits that the prices are not adjusted for"),
-        Odd.PRICE_JUMP: (moves, "jumps are larger than markets mostly move between two bars"),
-        Odd.IDENTITY_SUSPECTED: (others, "pauses may have brought another security to the symbol"),
+        Odd.SPLIT_SUSPECTED: (splits, "prices may not be adjusted for a split"),
+        Odd.PRICE_JUMP: (moves, "the price moves as markets hardly do between two bars"),
+        Odd.IDENTITY_SUSPECTED: (others, "another security may have the symbol since a pause"),
     }
     return [
-        bars.warning(code, f"{len(refs):,} {text}", refs[:MAX_NAMED], len(refs))
+        bars.warning(code, f"{text}, at {counted(len(refs), 'row')}", refs[:MAX_NAMED], len(refs))
         for code, (refs, text) in what.items()
         if refs
     ]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtest.data.reading.bars import SymbolBars
-from backtest.data.remarks import DataWarning, Odd, RowRef, first_rows, named
+from backtest.data.remarks import DataWarning, Odd, RowRef, counted, first_rows, named
 from backtest.records import Ints
 from domain.errors import ConfigError
 
@@ -28,7 +28,7 @@ def in_order(bars: SymbolBars, warnings: Warnings) -> SymbolBars:
         return bars.take(slice(None, None, -1))
     late = np.flatnonzero(steps < 0) + 1
     refs = [bars.ref(at, "it is before the row above") for at in first_rows(late)]
-    what = f"{len(late):,} rows are out of order and were sorted"
+    what = f"{counted(len(late), 'row')} out of order, sorted"
     warnings.append(bars.warning(Odd.ROWS_OUT_OF_ORDER, what, refs, len(late)))
     return bars.take(np.argsort(bars.ts_ns, kind="stable"))
 
@@ -54,7 +54,7 @@ def without_doubles(bars: SymbolBars, warnings: Warnings) -> SymbolBars:
             code="ROWS_CONTRADICT",
         )
     refs = [bars.ref(at, "the same bar again") for at in first_rows(again)]
-    what = f"{len(again):,} rows are repeated and were dropped"
+    what = f"{counted(len(again), 'row')} repeated, dropped"
     warnings.append(bars.warning(Odd.ROWS_REPEATED, what, refs, len(again)))
     keep = np.ones(len(bars), dtype=bool)
     keep[again] = False
@@ -84,7 +84,9 @@ def _widened(bars: SymbolBars, warnings: Warnings) -> SymbolBars:
     if not len(outside):
         return bars
     refs = [bars.ref(at, _ohlcv(bars, at)) for at in first_rows(outside)]
-    what = f"{len(outside):,} bars have an open or close outside their range, which was widened"
+    what = (
+        f"{counted(len(outside), 'bar')} with an open or close outside the range, which was widened"
+    )
     warnings.append(bars.warning(Odd.BAR_WIDENED, what, refs, len(outside)))
     return replace(bars, high=high, low=low)
 

@@ -48,7 +48,7 @@ def test_missing_sessions_are_told_with_the_row_before_them(write):
     warning = told(write, rows(times, [100.0] * len(times)), "GAP")
     assert [(row.row, row.time) for row in warning.rows] == [(4, "2024-06-26"), (11, "2024-07-10")]
     assert "2 sessions missing until 2024-07-01" in warning.rows[0].value
-    assert warning.message == "AAPL: 3 sessions have no bar."
+    assert warning.message == "AAPL: 3 sessions without a bar."
 
 
 def test_a_bar_on_a_holiday_is_told(write):
@@ -61,7 +61,7 @@ def test_a_coin_trades_at_christmas_and_misses_each_bar(write):
     times = minutes("2023-12-25T00:00:00Z", 60, leave=(10, 11, 30))
     warning = told(write, rows(times, [1.0] * 57), "GAP", name="BTC-USD.csv")
     assert [row.time for row in warning.rows] == ["2023-12-25T00:09:00Z", "2023-12-25T00:29:00Z"]
-    assert warning.message == "BTC/USD: 3 bars are missing."
+    assert warning.message == "BTC/USD: 3 bars missing."
 
 
 def test_a_stock_may_be_quiet_for_minutes_but_not_for_an_hour(write):
@@ -84,7 +84,7 @@ def test_a_missing_session_of_minutes_and_bars_before_the_open_are_told(write):
     assert outside.n_rows == 30
     assert outside.rows[0].time == "2024-07-02T13:00:00Z"
     gap = told(write, lines, "GAP")
-    assert [row.value for row in gap.rows] == ["1 sessions missing after it"]
+    assert [row.value for row in gap.rows] == ["1 session missing after it"]
 
 
 def test_a_bar_of_an_hour_at_midnight_in_new_york_is_told_with_its_time(write):
