@@ -54,14 +54,9 @@ class Screen(TyperGroup):
     def format_help(self, _ctx: Any, formatter: Any) -> None:
         """Write usage, commands and exit codes, each once."""
         formatter.write("Usage: autohedge COMMAND [OPTIONS]    (COMMAND --help says more)\n")
-        formatter.write(f"{_ABOUT}\n")
         for line in self._lines(formatter.width):
             formatter.write(f"{line}\n")
         formatter.write(f"{_EPILOG}\n")
-
-    def get_short_help(self) -> str:
-        """Return what the whole is for."""
-        return _ABOUT
 
     def _lines(self, width: int) -> Iterator[str]:
         grouped = sorted(self.commands.items(), key=lambda each: _place(each[1]))
@@ -95,6 +90,12 @@ app = Shell(
 )
 
 
+class BotSilent(AutoHedgeError):
+    """No bot answers where one is asked for."""
+
+    code = "BOT_SILENT"
+
+
 def run(command: Callable[[], Any]) -> int:
     """Run a command and turn what it raises into one line and an exit code."""
     try:
@@ -121,7 +122,7 @@ def exit_code_of(error: AutoHedgeError) -> Exit:
             return Exit.SETTINGS
         case JournalError():
             return Exit.JOURNAL
-        case FeedError() | BrokerError():
+        case FeedError() | BrokerError() | BotSilent():
             return Exit.UNREACHABLE
         case _:
             return Exit.FINDING

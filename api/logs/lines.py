@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
+from rich.console import Console
 
 from api.logs.redaction import Redactor, guard_crashes, of_environment, printable
 from api.settings import Config
@@ -21,7 +24,7 @@ def configure(config: Config) -> None:
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if is_json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(colors=_has_colors())
     )
     redact = of_environment(dict(settings))
     guard_crashes(redact)
@@ -40,7 +43,7 @@ def configure(config: Config) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_RedactingFormatter(redact))
+    handler.setFormatter((_JsonFormatter if is_json else _RedactingFormatter)(redact))
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler])
 
 
@@ -54,6 +57,29 @@ class _RedactingFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, or the lines of a traceback."""
         return self._redact(printable(super().format(record), keep="\n\t"))
+
+
+class _JsonFormatter(_RedactingFormatter):
+    """Write a library's record as one JSON object of the keys that our own lines have."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line, a traceback within it."""
+        at = datetime.fromtimestamp(record.created, UTC)
+        line = {
+            "event": printable(record.getMessage(), keep="\n\t"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "timestamp": f"{at:%Y-%m-%dT%H:%M:%S.%f}Z",
+        }
+        if record.exc_info:
+            line["exception"] = printable(self.formatException(record.exc_info), keep="\n\t")
+        return self._redact(json.dumps(line))
+
+
+def _has_colors() -> bool:
+    """Tell whether stderr is a terminal whose person wants colours (NO_COLOR)."""
+    console = Console(stderr=True)
+    return console.is_terminal and not console.no_color
 
 
 def _harmless(

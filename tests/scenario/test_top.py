@@ -107,7 +107,7 @@ async def test_top_says_what_to_do_when_nobody_answers_or_lets_it_in(
         assert await asyncio.to_thread(_once, url) == Exit.WELL
         shown = json.loads(capsys.readouterr().out)
         assert shown["status"]["trading_code"] == "NEVER_STARTED"
-    assert await asyncio.to_thread(_once, nowhere) == Exit.FINDING
+    assert await asyncio.to_thread(_once, nowhere) == Exit.UNREACHABLE
     told = capsys.readouterr().err
     assert "BOT_SILENT" in told
     assert len(told.splitlines()) == 1

@@ -154,6 +154,24 @@ def top(
 
 
 @app.command(
+    rich_help_panel=Group.TRADE, short_help="Ask a bot whether it works: exit code 0, 1 or 3"
+)
+def health(
+    url: Annotated[str, typer.Option(help="Of the bot (default: HOST and PORT).")] = "",
+    *,
+    alive: Annotated[
+        bool, typer.Option("--alive", help="An answer is enough, also of a bot that lacks a part.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Exit with 0 when all works, 1 when a part does not, 3 when nobody answers."""
+    from api.cli.running.health import run_health
+
+    if not run_health(url=url, is_alive_enough=alive, as_json=as_json):
+        raise typer.Exit(Exit.FINDING)
+
+
+@app.command(
     rich_help_panel=Group.TRADE, short_help="Say who is told by ALERT_URLS; --test tells them"
 )
 def alert(

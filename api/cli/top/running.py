@@ -18,20 +18,14 @@ from rich.live import Live
 from rich.text import Text
 
 from api.cli.running.door import door_of
+from api.cli.shell import BotSilent
 from api.cli.top.asking import Asker
 from api.cli.top.drawing import draw
 from api.cli.top.snapshot import Snapshot
 from api.settings import Config
-from domain.errors import AutoHedgeError
 
 _FRAMES_PER_S = 4
 _LEAST_WIDTH, _LEAST_HEIGHT = 20, 6
-
-
-class BotSilent(AutoHedgeError):
-    """No bot answered, and nobody is there to wait for it."""
-
-    code = "BOT_SILENT"
 
 
 @dataclass(frozen=True, kw_only=True)
