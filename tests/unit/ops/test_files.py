@@ -1,5 +1,6 @@
 """What operators copy names commands, folders and settings that exist."""
 
+import asyncio
 import configparser
 import re
 import shutil
@@ -150,6 +151,22 @@ def test_a_backup_is_whole_and_audited_while_the_journal_is_open(written, tmp_pa
         (count,) = connection.execute("select count(*) from entries").fetchone()
     connection.close()
     assert count >= 9
+
+
+def test_a_backup_opens_as_a_journal_and_goes_on(written, tmp_path):
+    """Restored alone, without the files that lay beside the original."""
+    copy = Path(_backup(written, tmp_path / "backups").stdout.splitlines()[-1])
+
+    async def go_on():
+        config = JournalConfig(url=f"sqlite:///{copy}")
+        async with SqlJournal(config, ManualClock()) as journal:
+            before = journal.status().last_seq
+            body = {"code": "C", "message": "restored", "symbol": None}
+            return before, await journal.append(Entry(kind=EntryKind.ALERT, ref="C", body=body))
+
+    before, after = asyncio.run(go_on())
+    assert before >= 9
+    assert after > before
 
 
 def test_a_backup_of_no_journal_fails(tmp_path):
