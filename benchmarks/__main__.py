@@ -12,7 +12,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 
-NAMES = ("ingest", "decision", "limiter", "backpressure", "memory", "journal", "killswitch")
+NAMES = ("ingest", "decision", "limiter", "backpressure", "memory", "journal", "killswitch", "desk")
 LIMIT_S = 300.0
 
 

@@ -117,7 +117,7 @@ class Asker:
     def _hear(self, fields: dict[str, str]) -> None:
         self._last_id = fields.get("id", self._last_id)
         kind = fields.get("event", "")
-        if kind in _QUIET:
+        if not kind or kind in _QUIET:
             return
         data = msgspec.json.decode(fields.get("data", "{}"))
         now = f"{datetime.now(UTC):%H:%M:%S}"
