@@ -199,12 +199,13 @@ class Indicators:
 
 
 def series_of(
-    bars: Sequence[tuple[float, float, float, float]],
+    bars: Sequence[tuple[float, float, float, float]], *, last: int
 ) -> dict[str, tuple[float | None, ...]]:
-    """Return every indicator at each of some bars of (high, low, close, volume), for a picture.
+    """Return every indicator at the `last` of some bars of (high, low, close, volume).
 
-    A value is None where it looks back past the first bar. Recursive ones depend on where the bars
-    begin, so these are no stream's values: what a decision rests on comes from `Indicators`.
+    It is for a picture. A value is None where it looks back past the first bar. Recursive ones
+    depend on where the bars begin, so these are no stream's values: what a decision rests on comes
+    from `Indicators`.
     """
     if not bars:
         return dict.fromkeys(NAMES, ())
@@ -214,7 +215,7 @@ def series_of(
         batch = spec.batch(columns)
         outputs.extend(batch if isinstance(batch, tuple) else (batch,))
     return {
-        name: tuple(value if math.isfinite(value) else None for value in output.tolist())
+        name: tuple(value if math.isfinite(value) else None for value in output[-last:].tolist())
         for name, output in zip(NAMES, outputs, strict=True)
     }
 

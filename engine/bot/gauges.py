@@ -54,13 +54,13 @@ class Gauges:
             raise UnknownSymbol(f"{symbol} is not traded here.", remedy=f"Choose of: {known}.")
         view = parts.store.view(symbol, n_bars=parts.store.config.history_bars)
         rows = view.bars
-        series = series_of([(row.h, row.l, row.c, row.v) for row in rows])
+        series = series_of([(row.h, row.l, row.c, row.v) for row in rows], last=limit)
         return BarsView(
             symbol=symbol,
             interval_s=view.interval_s,
             bars=rows[-limit:],
             forming=view.forming_bar,
-            indicators={name: values[-limit:] for name, values in series.items()},
+            indicators=series,
         )
 
     def vitals(self) -> Vitals:

@@ -135,8 +135,7 @@ class StateReads:
         A month of equity is as short as an hour of it.
         """
         width = max(1, (until_ns - since_ns) // points)
-        # Subtracting first keeps both databases at whole numbers.
-        span = (_EQUITY.c.ts - since_ns).op("/")(width)
+        span = (_EQUITY.c.ts - since_ns) // width
         last = (
             sa.select(sa.func.max(_EQUITY.c.seq))
             .where(_EQUITY.c.ts >= since_ns, _EQUITY.c.ts <= until_ns)

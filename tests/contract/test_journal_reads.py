@@ -489,3 +489,90 @@ async def test_a_decision_that_was_concluded_later_is_recalled_once_as_it_ended(
     [only] = [each async for each in journal.reader.decisions.recall(Span())]
     assert only.decision.outcome is Outcome.ORDERED
     assert await journal.reader.decisions.count(Span()) == 1
+
+
+async def test_a_word_of_a_thesis_finds_its_decisions(journal, make):
+    """Whatever its case, and the signs that a database reads as wildcards are only signs."""
+    said = ("Trend up 50%, volume thin", "trend_down", "No word at all")
+    for n, thesis in enumerate(said, start=1):
+        directive = Directive(action=Action.HOLD, confidence=0.5, thesis=thesis)
+        await journal.append(make.decided(make.decision(n, directive=directive)))
+    await journal.append(make.decided(make.decision(9, directive=None)))
+
+    async def found(text):
+        page = await journal.reader.decisions.page(text=text)
+        return [row.id for row in page.items]
+
+    assert await found("TREND") == ["d2", "d1"]
+    assert await found("50%") == ["d1"]
+    assert await found("d_d") == ["d2"]
+    assert await found("%") == ["d1"]
+    assert await found("hold") == [], "only the thesis is searched"
+    assert await found("'; --") == []
+
+
+async def test_fills_are_read_page_by_page_newest_first(journal, make):
+    """Each once, of one symbol or of all."""
+    for n, symbol in enumerate(("AAPL", "MSFT", "AAPL"), start=1):
+        asked = make.request(f"d{n}", symbol=symbol)
+        await journal.append(make.intent(asked), *make.filled(asked, price=f"10{n}"))
+    first = await journal.reader.orders.fills_page(limit=2)
+    rest = await journal.reader.orders.fills_page(limit=2, after=first.next)
+    prices = [str(row.fill.price) for row in (*first.items, *rest.items)]
+    assert (prices, rest.next) == (["103", "102", "101"], None)
+    only = await journal.reader.orders.fills_page(symbol="MSFT")
+    assert [row.fill.symbol for row in only.items] == ["MSFT"]
+
+
+async def test_working_orders_are_told_from_those_that_ended(journal, make):
+    """What a person asks of a list of orders first."""
+    asked, sent = make.request("d1"), make.request("d2", symbol="MSFT")
+    await journal.append(make.intent(asked), make.intent(sent), *make.filled(asked))
+    for is_open, expected in ((True, ["MSFT"]), (False, ["AAPL"]), (None, ["MSFT", "AAPL"])):
+        page = await journal.reader.orders.page(is_open=is_open)
+        assert [row.order.symbol for row in page.items] == expected
+
+
+async def test_a_curve_of_equity_has_one_point_a_span_however_much_was_journaled(
+    journal, make, clock
+):
+    """The last of each span counts: a picture of a month is as quick as one of a minute."""
+    begin = clock.now_ns()
+    for n in range(10):
+        body = {"equity": f"100{n}", "cash": "5", "day": "2026-01-05"}
+        await journal.append(make.plainly("equity", **body, day_start="1000", peak="1010"))
+        await clock.advance(60)
+    reads, end = journal.reader.states, clock.now_ns()
+    curve = await reads.equity_curve(since_ns=begin, until_ns=end, points=5)
+    assert [str(row.equity) for row in curve] == ["1009", "1007", "1005", "1003", "1001"]
+    late = await reads.equity_curve(since_ns=begin + 8 * 60 * NS_PER_S, until_ns=end, points=500)
+    assert [str(row.equity) for row in late] == ["1009", "1008"]
+    assert await reads.equity_curve(since_ns=end, until_ns=end + 1, points=5) == []
+
+
+async def test_the_funnel_counts_how_far_runs_came(journal, make, clock):
+    """Outcomes, entries that our limits denied, entries that were sent and that filled."""
+    before = clock.now_ns()
+    ordered = {"outcome": Outcome.ORDERED, "reason_code": "OPEN"}
+    await journal.append(make.decided(make.decision(1)))
+    await clock.advance(60)
+    since = clock.now_ns()
+    sent, denied = make.request("d2"), make.request("d3", symbol="MSFT")
+    stop = make.request("d2", Leg.STOP, side=Side.SELL)
+    await journal.append(make.decided(make.decision(2, **ordered)), make.gate(sent))
+    await journal.append(make.intent(sent), *make.filled(sent), make.gate(stop), make.intent(stop))
+    await journal.append(
+        make.decided(make.decision(3, symbol="MSFT", **ordered)),
+        make.gate(denied, code="SPREAD_TOO_WIDE"),
+    )
+    reads = journal.reader.funnel
+    found = await reads.reached(since_ns=since)
+    assert (found.by_outcome, found.denied) == ({"ordered": 2}, {"SPREAD_TOO_WIDE": 1})
+    assert (found.ordered, found.filled) == (1, 1)
+    assert (await reads.reached(since_ns=before)).by_outcome == {"held": 1, "ordered": 2}
+    other = await reads.reached(since_ns=since, symbol="MSFT")
+    assert (other.by_outcome, other.denied, other.ordered) == (
+        {"ordered": 1},
+        {"SPREAD_TOO_WIDE": 1},
+        0,
+    )

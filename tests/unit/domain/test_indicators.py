@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.errors import InvariantBroken
-from domain.indicators import NAMES, UNAVAILABLE, BarArrays, Indicators, check
+from domain.indicators import NAMES, UNAVAILABLE, BarArrays, Indicators, check, series_of
 
 
 def market(n_bars, seed=1, regime=1.0):
@@ -245,3 +245,18 @@ def test_the_start_up_check_names_a_function_whose_stream_went_wrong():
 
     with pytest.raises(InvariantBroken, match="stream of SMA differs"):
         check(forgetful)
+
+
+def test_a_picture_has_each_indicator_at_each_bar_and_ends_as_a_stream_does():
+    """What looks back past the first bar is not there; the newest agree to the eye and more."""
+    bars = market(400)
+    series = series_of(list(zip(*(column.tolist() for column in bars), strict=True)))
+    assert list(series) == list(NAMES)
+    assert {len(values) for values in series.values()} == {400}
+    assert (series["sma_50"][48], series["sma_50"][49]) == (
+        None,
+        pytest.approx(np.mean(bars.close[:50])),
+    )
+    for name, value in opened(bars).values().items():
+        assert series[name][-1] == pytest.approx(value, rel=1e-6)
+    assert series_of([]) == dict.fromkeys(NAMES, ())

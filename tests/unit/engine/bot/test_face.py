@@ -64,7 +64,7 @@ def bot(disk, hands):
         approvals=hands,
         ledger=nothing,
     )
-    return Bot(parts)
+    return Bot(parts, SimpleNamespace())
 
 
 CONTROLS = {

@@ -189,3 +189,16 @@ def test_no_span_of_sixty_seconds_holds_more_than_its_bounds(
             assert sum(span) <= tokens
 
     asyncio.run(story())
+
+
+async def test_the_last_minute_is_told_with_what_calls_really_took() -> None:
+    """Estimates count until the truth is known; what is older than a minute does not."""
+    budget, clock = make()
+    await budget.admit(tokens=500)
+    await clock.advance(50)
+    await budget.admit(tokens=40)
+    assert budget.last_minute == (2, 540)
+    budget.spend(tokens_in=80, tokens_out=20, cost_usd=0)
+    assert budget.last_minute == (2, 140)
+    await clock.advance(15)
+    assert budget.last_minute == (1, 40)

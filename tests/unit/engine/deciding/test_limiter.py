@@ -383,3 +383,16 @@ def test_no_stream_of_urgent_tickets_starves_a_scheduled_one(
             assert (clock.monotonic_ns() - began) / 1e9 <= 30 + 2 * run_s
 
     asyncio.run(story())
+
+
+async def test_what_waits_is_counted_by_priority_with_the_oldest_wait() -> None:
+    """A person sees who waits for a slot, and since when."""
+    clock = ManualClock()
+    limiter = Limiter(slots=1, queue_size=9, clock=clock)
+    assert (limiter.waiting_by_priority, limiter.oldest_wait_s) == ({}, 0.0)
+    limiter.offer(ticket("A"))
+    await clock.advance(3)
+    limiter.offer(ticket("B"))
+    limiter.offer(ticket("C", OPERATOR))
+    assert limiter.waiting_by_priority == {SCHEDULED: 2, OPERATOR: 1}
+    assert limiter.oldest_wait_s == 3.0
