@@ -69,6 +69,11 @@ class Bars:
             if made
         ]
 
+    @property
+    def symbols(self) -> list[str]:
+        """Return every symbol that traded, in its market's hours or outside them."""
+        return sorted(self._candles)
+
     def hours(self, series: Series) -> Hours:
         """Return when the market of a series trades."""
         return self._origin.hours or Hours.of(series.symbol)
@@ -140,7 +145,8 @@ def resample(series: Series, interval_s: int) -> Series:
     """Make longer bars of shorter ones, of a stock those in regular hours alone.
 
     Within a day bars begin at multiples of the interval (UTC), as the aggregator's do; days begin
-    at the market's midnight, weeks with Monday. Raises `ConfigError` (`INTERVAL_INVALID`).
+    at the market's midnight, weeks with Monday. Raises `ConfigError` (`INTERVAL_INVALID`, and
+    `PERIOD_EMPTY` where nothing lies in regular hours).
     """
     if interval_s == series.interval_s:
         return series
@@ -148,6 +154,12 @@ def resample(series: Series, interval_s: int) -> Series:
     is_day = series.interval_s >= DAY_NS // NS_PER_S
     kept = np.ones(len(series.ts_ns), bool) if is_day else _in_hours(series)
     ts_ns = series.ts_ns[kept]
+    if not len(ts_ns):
+        raise ConfigError(
+            f"{series.symbol} has no bar in regular hours, of which longer ones could be made.",
+            remedy="Choose another period, or leave the bars as long as they are.",
+            code="PERIOD_EMPTY",
+        )
     starts = _starts(series.symbol, ts_ns, interval_s)
     edges = np.flatnonzero(np.diff(starts, prepend=starts[:1] - 1))
     last = np.append(edges[1:], len(ts_ns)) - 1

@@ -37,11 +37,12 @@ def load(
     *,
     how: Reading | None = None,
 ) -> tuple[list[Series], list[DataWarning]]:
-    """Return the series of the asked symbols (none asked: all), each checked, and what to know.
+    """Return the series of the asked symbols in their order, each checked, and what to know.
 
-    `start` and `end` are dates or RFC 3339 times: from the start on, before the end; a date as end
-    is that day included. Raises `ConfigError` with the row at fault, `FeedError` for a package
-    that cannot be fetched. A symbol asked for that has no row in the period is an error.
+    None asked means all, by name. `start` and `end` are dates or RFC 3339 times: from the start on,
+    before the end; a date as end is that day included. Raises `ConfigError` with the row at fault,
+    `FeedError` for a package that cannot be fetched. A symbol asked for that has no bar in the
+    period is an error.
     """
     how = how or Reading()
     known_zone(how.zone)
@@ -53,6 +54,8 @@ def load(
         found = _bars(source, symbols, period, how)
     series, warnings, there = found
     _none_missing(spec, (symbols, there), series, period)
+    order = list(symbols) or sorted(there)
+    series = sorted(series, key=lambda each: order.index(each.symbol))
     if how.interval_s is not None:
         series = [resample(each, how.interval_s) for each in series]
     return series, _gathered(warnings)
@@ -99,7 +102,7 @@ def _bars_of_ticks(source: Source, symbols: Sequence[str], period: Period, how: 
     made.take(moments_of(source, symbols, period, how))
     series = made.series()
     warnings = [remark for each in series for remark in series_remarks(each, made.hours(each))]
-    return series, warnings, [each.symbol for each in series]
+    return series, warnings, made.symbols
 
 
 def _gathered(warnings: Sequence[DataWarning]) -> list[DataWarning]:
@@ -177,7 +180,7 @@ def _none_missing(
     empty = [symbol for symbol in (asked or there) if symbol not in found]
     if empty and (asked or not found):
         raise ConfigError(
-            f"{spec} has no row of {_few(empty) or 'anything'} from {period.text}.",
+            f"{spec} has no bar of {_few(empty) or 'anything'} from {period.text}.",
             remedy="Choose another period: run it once without --from and --to.",
             code="PERIOD_EMPTY",
         )

@@ -69,6 +69,8 @@ def test_a_file_of_many_symbols_gives_each_its_series_and_only_those_asked(write
     path = write(*lines)
     series, _ = load(str(path))
     assert [each.symbol for each in series] == ["A", "B", "C"]
+    asked, _ = load(str(path), ("C", "A"))
+    assert [each.symbol for each in asked] == ["C", "A"]
     (only,), warnings = load(str(path), ("C",))
     assert only.close.tolist() == [2, 3, 4]
     assert {each.symbol for each in warnings} <= {"C"}
@@ -222,6 +224,17 @@ def test_a_stocks_day_is_made_of_regular_hours_and_begins_at_new_yorks_midnight(
     day = resample(series_of(start + np.arange(60) * MINUTE, np.arange(60.0), symbol="A"), 86_400)
     assert [format_ns(ts)[:16] for ts in day.ts_ns.tolist()] == ["2024-07-02T04:00"]
     assert day.open.tolist() == [30.0]
+
+
+def test_what_lies_outside_regular_hours_makes_no_bar_and_says_so(tmp_path, refused):
+    """2024-07-06 was a Saturday."""
+    start = parse_ns("2024-07-06T14:00:00Z")
+    with pytest.raises(ConfigError) as told:
+        resample(series_of(start + np.arange(9) * MINUTE, np.arange(9.0), symbol="A"), 300)
+    assert told.value.code == "PERIOD_EMPTY"
+    night = {"r": start, "c": "stocks", "f": [stock_print(start, 1)]}
+    error = refused(tape(tmp_path / "a.tape.zst", night), ("A",))
+    assert (error.code, "no bar of A" in error.line) == ("PERIOD_EMPTY", True)
 
 
 def test_weeks_begin_with_monday():
