@@ -213,8 +213,9 @@ def _get_leave(
     )
     is_bound = usd is not None and price is not None
     bound = f"; at most ${usd:g} will be spent" if is_bound else ""
+    answers = "one answer" if asked.samples == 1 else f"{asked.samples} answers"
     console.print(
-        f"{total.decisions} decisions, {asked.samples} samples each, about "
+        f"{total.decisions} decisions, {answers} each, about "
         f"{total.calls * asked.samples} calls: {cost}{bound}.",
         markup=False,
     )
