@@ -82,7 +82,12 @@ def turnover_by_month(fills: tuple[FillRow, ...], ts_ns: Ints, equity: Floats) -
 
 
 def line(name: str, ts_ns: Ints, values: Floats) -> Line:
-    """Make a curve ready to be drawn: at most `MAX_POINTS`, each peak and trough kept."""
+    """Make a curve ready to be drawn: at most `MAX_POINTS`, each peak and trough kept.
+
+    What is no number (a share before it was listed) is left out.
+    """
+    known = np.isfinite(values)
+    ts_ns, values = ts_ns[known], values[known]
     kept = thinned(values)
     return Line(
         name=name,
@@ -93,13 +98,15 @@ def line(name: str, ts_ns: Ints, values: Floats) -> Line:
 
 def area(band: Band) -> Area:
     """Make a band ready to be drawn: every so many points, the first and the last kept."""
-    count = min(MAX_POINTS, band.ts_ns.size)
-    kept = np.linspace(0, max(band.ts_ns.size - 1, 0), count).astype(np.int64)
+    known = np.isfinite(band.low) & np.isfinite(band.high)
+    ts_ns, low, high = band.ts_ns[known], band.low[known], band.high[known]
+    count = min(MAX_POINTS, ts_ns.size)
+    kept = np.linspace(0, max(ts_ns.size - 1, 0), count).astype(np.int64)
     return Area(
         name=f"{band.name} traders, the middle 90 %",
-        ms=tuple((band.ts_ns[kept] // NS_PER_MS).tolist()),
-        low=tuple(band.low[kept].tolist()),
-        high=tuple(band.high[kept].tolist()),
+        ms=tuple((ts_ns[kept] // NS_PER_MS).tolist()),
+        low=tuple(low[kept].tolist()),
+        high=tuple(high[kept].tolist()),
     )
 
 
@@ -108,9 +115,8 @@ def thinned(values: Floats) -> Ints:
     if values.size <= MAX_POINTS:
         return np.arange(values.size)
     edges = np.linspace(0, values.size, MAX_POINTS // 2).astype(np.int64)
-    finite = np.where(np.isfinite(values), values, 0.0)
     kept = {0, values.size - 1}
     for start, end in pairwise(edges):
-        stretch = finite[start:end]
+        stretch = values[start:end]
         kept |= {int(start + stretch.argmin()), int(start + stretch.argmax())}
     return np.array(sorted(kept), dtype=np.int64)

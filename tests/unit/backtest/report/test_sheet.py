@@ -65,6 +65,17 @@ def test_a_thinned_curve_keeps_its_peak_its_trough_and_both_ends():
     assert (np.diff(kept) > 0).all()
 
 
+def test_a_share_that_was_not_listed_yet_is_drawn_from_its_first_price(make_result):
+    """What is no number stands in no plot, and the page's script would not read it."""
+    result = make_result()
+    ts_ns, price = result.prices["AAA"]
+    late = np.where(np.arange(price.size) < 100, np.nan, price)
+    prices = {**result.prices, "AAA": (ts_ns, late)}
+    chart = sheet_of(ReportInput(result=make_result(prices=prices))).charts[0]
+    assert len(chart.price.values) == price.size - 100
+    assert chart.price.ms[0] == ts_ns[100] // 1_000_000
+
+
 def test_turnover_is_what_was_traded_over_the_mean_equity_of_its_month(make_result):
     """Two trades of $1,000 in a month of $10,000 are 0.2."""
     result = make_result(31)
