@@ -158,17 +158,18 @@ async def measure(folder: str) -> list[Figure]:
     ready, commands, answers = context.Queue(), context.Queue(), context.Queue()
     market = context.Process(target=exchange, args=(ready,), daemon=True)
     market.start()
-    shares, figures = {}, []
+    shares: dict[int, float] = {}
     async with bot(_settings(await asyncio.to_thread(ready.get, timeout=UP_S), folder)) as url:
         driver = context.Process(target=browser, args=(url, commands, answers))
         driver.start()
+        held = resident_mb()
         for wanted in PAGES:
             commands.put(wanted)
             await asyncio.to_thread(answers.get, timeout=UP_S)
             shares[wanted] = await _share()
         commands.put(-1)
         took = sorted(await asyncio.to_thread(answers.get, timeout=UP_S))
-        figures.append(Figure("desk: the bot's memory", resident_mb(), " MB", most=300))
+        grown = resident_mb() - held
         commands.put(None)
         await asyncio.to_thread(driver.join)
     market.terminate()
@@ -176,7 +177,7 @@ async def measure(folder: str) -> list[Figure]:
     return [
         *(Figure(f"desk: the bot's share of a core, {n} pages", shares[n], " %") for n in PAGES),
         Figure("desk: of which a page", each, " %"),
-        *figures,
+        Figure(f"desk: memory that {PAGES[-1]} pages add to the bot", grown, " MB", most=20),
         Figure("desk: clicks", len(took), "", least=CLICKS),
         Figure("desk: click to paint, median", took[len(took) // 2], " ms"),
         Figure("desk: click to paint, 95 %", took[int(len(took) * 0.95)], " ms", most=100),

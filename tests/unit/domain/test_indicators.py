@@ -250,13 +250,13 @@ def test_the_start_up_check_names_a_function_whose_stream_went_wrong():
 def test_a_picture_has_each_indicator_at_each_bar_and_ends_as_a_stream_does():
     """What looks back past the first bar is not there; the newest agree to the eye and more."""
     bars = market(400)
-    series = series_of(list(zip(*(column.tolist() for column in bars), strict=True)))
+    rows = list(zip(*(column.tolist() for column in bars), strict=True))
+    series = series_of(rows, last=400)
     assert list(series) == list(NAMES)
     assert {len(values) for values in series.values()} == {400}
-    assert (series["sma_50"][48], series["sma_50"][49]) == (
-        None,
-        pytest.approx(np.mean(bars.close[:50])),
-    )
+    assert series["sma_50"][48] is None
+    assert series["sma_50"][49] == pytest.approx(np.mean(bars.close[:50]))
     for name, value in opened(bars).values().items():
         assert series[name][-1] == pytest.approx(value, rel=1e-6)
-    assert series_of([]) == dict.fromkeys(NAMES, ())
+    assert series_of(rows, last=3)["macd"] == series["macd"][-3:]
+    assert series_of([], last=3) == dict.fromkeys(NAMES, ())
