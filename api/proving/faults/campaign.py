@@ -17,7 +17,8 @@ from api.proving.faults.steps import Step
 from api.proving.house import ScriptedModel, serving
 from exchange.faults import FaultKind
 
-LANES = 3
+LANES = {True: 5, False: 3}
+"""How many cells run beside each other; most of a cell is waiting."""
 CELLS_A_STAND = 30
 FAULT_S = 1.2
 SETTLE_S = 60.0
@@ -48,7 +49,7 @@ class FaultsCampaign:
 
         tell(0, len(cells))
         async with asyncio.TaskGroup() as group:
-            for _ in range(LANES):
+            for _ in range(LANES[scale.is_short]):
                 group.create_task(lane())
         return tally.result(cells)
 
