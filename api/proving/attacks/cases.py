@@ -120,6 +120,11 @@ ACTS: tuple[tuple[Attack, Stage, dict[str, str]], ...] = (
         "position_half": "half of a position vanished",
         "cash_negative": "cash told as a debt",
     }),
+    (A.A6, Stage.STATE, {
+        "journal_decision": "a journaled decision altered behind the bot",
+        "journal_intent": "the journaled intent of an order altered behind the bot",
+        "journal_fill": "a fill struck from the journal's tables behind the bot",
+    }),
     (A.A2, Stage.DOOR, {
         f"decide_{name}": f"/decide/ with {what}" for name, (_, what) in texts.SYMBOLS.items()
     }),
@@ -214,7 +219,7 @@ def _of_words() -> Iterator[Case]:
     said = {A.A6: answers.A6, A.A7: answers.A7, A.A9: answers.A9}
     for attack, spoken in said.items():
         for number, (what, says) in enumerate(spoken.items(), 1):
-            yield _words(attack, f"s{number:02}", what, says=says)
+            yield _words(attack, f"a{number:02}", what, says=says)
 
 
 def _words(

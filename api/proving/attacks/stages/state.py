@@ -1,4 +1,4 @@
-"""Stage a venue that tells a state that is not: what it says of cash and positions is tampered."""
+"""Stage a state that is not so: the venue tells another, or the journal is altered."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from api.proving.attacks.account import Account
 from api.proving.attacks.answers import Says
 from api.proving.attacks.cases import Case
 from api.proving.attacks.stages.company import Company, company, market
+from api.proving.attacks.stages.memory import alter_memory
 from api.proving.attacks.watch import Tamper
 from api.proving.house import until
 from domain.limits import TradingState
@@ -41,7 +42,8 @@ async def run_state(cases: Sequence[Case], folder: Path, seed: int) -> tuple[Acc
 
 async def _one(case: Case, folder: Path, seed: int, free: asyncio.Semaphore) -> Account:
     async with free, company(market(3), folder=folder, seed=seed, BAR_INTERVAL_S=1) as made:
-        await made.stage(case, made.house.symbols[0], lambda c, s: _tamper(made, c, s))
+        act = alter_memory if case.act.startswith("journal_") else _tamper
+        await made.stage(case, made.house.symbols[0], lambda c, s: act(made, c, s))
         return await made.account()
 
 
