@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
+import json
 import os
 import pty
 import re
@@ -11,6 +13,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,10 @@ import pytest
 
 from api.proving import house
 from api.settings import known_variables
+
+CHILD = Path(__file__).with_name("child.py")
+ROOT = Path(__file__).parents[2]
+STARTING_S = 90.0
 
 
 @pytest.fixture
@@ -40,7 +47,6 @@ def open_house(model: house.ScriptedModel, tmp_path: Path) -> Callable[..., Any]
     return partial(house.open_house, model=model, folder=tmp_path)
 
 
-ROOT = Path(__file__).parents[2]
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -121,3 +127,38 @@ def open_terminal() -> Iterator[Callable[..., Terminal]]:
     yield start
     for each in opened:
         each.close()
+
+
+@pytest.fixture
+def child(tmp_path: Path) -> Callable[..., Any]:
+    """`async with child(settings) as process`: a started bot in a process of its own, to be killed.
+
+    It trades by then, unless `is_awaited` is false, and ends with the block, however it is.
+    """
+
+    @asynccontextmanager
+    async def running(
+        settings: dict[str, Any], *, is_awaited: bool = True
+    ) -> AsyncIterator[asyncio.subprocess.Process]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(CHILD), json.dumps(settings, default=str)),
+            stdout=asyncio.subprocess.PIPE,
+            env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
+            cwd=tmp_path,
+        )
+        try:
+            if is_awaited:
+                await _ready(process)
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+    return running
+
+
+async def _ready(process: asyncio.subprocess.Process) -> None:
+    assert process.stdout is not None
+    async with asyncio.timeout(STARTING_S):
+        assert await process.stdout.readline() == b"ready\n", "the bot ended"

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import os
-import signal
 import sqlite3
-import sys
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from pathlib import Path
 
 import httpx
 import pytest
@@ -26,8 +21,6 @@ from engine.control import ControlRefused
 
 SYMBOL = "AAPL"
 ASKING = {"APPROVAL": "always", "DECISION_MAX_AGE_S": 60}
-CHILD = Path(__file__).with_name("child.py")
-ROOT = Path(__file__).parents[2]
 
 
 class Ahead:
@@ -256,20 +249,12 @@ async def journaled(house, kind):
         return [bytes(body).decode() for (body,) in rows]
 
 
-async def test_a_process_that_is_killed_while_an_order_waits_keeps_it(open_house, until):
+async def test_a_process_that_is_killed_while_an_order_waits_keeps_it(open_house, until, child):
     """`kill -9` in the middle of everything: after the restart one yes sends one order."""
     async with open_house() as house:
         settings = house.settings(**ASKING, AUTOSTART="yes")
         house.model.wants[SYMBOL] = "buy"
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(CHILD),
-            json.dumps(settings, default=str),
-            cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            stdout=asyncio.subprocess.DEVNULL,
-        )
-        try:
+        async with child(settings, is_awaited=False) as killed:
 
             async def is_asked():
                 if not house.journal.exists():
@@ -279,9 +264,8 @@ async def test_a_process_that_is_killed_while_an_order_waits_keeps_it(open_house
                 return False
 
             await until(is_asked, what="an order waits")
-        finally:
-            child.send_signal(signal.SIGKILL)
-            await child.wait()
+            killed.kill()
+            await killed.wait()
         house.model.wants[SYMBOL] = "hold"
         async with house.bot(**ASKING) as process:
             (asked,) = await waiting(process)

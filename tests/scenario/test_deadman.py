@@ -6,12 +6,11 @@ Bots and dead-men are real processes; the oracle is the exchange's own record.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import subprocess
 import sys
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -21,32 +20,9 @@ import pytest
 from journal.database import JournalConfig
 from journal.reads.reader import Reader
 
-CHILD = Path(__file__).with_name("child.py")
 ROOT = Path(__file__).parents[2]
-STARTING_S = 90.0
 PASSIVE = {"style": "passive", "limit_offset_bps": -45.0}
 PAIR, STOCK = "BTC/USD", "AAPL"
-
-
-@asynccontextmanager
-async def child(settings):
-    """Run a bot in a process of its own; it is ended with the block, however it is."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(CHILD),
-        json.dumps(settings, default=str),
-        stdout=asyncio.subprocess.PIPE,
-        env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
-        cwd=Path(settings["DATABASE_URL"].removeprefix("sqlite:///")).parent,
-    )
-    try:
-        async with asyncio.timeout(STARTING_S):
-            assert await process.stdout.readline() == b"ready\n"
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 def dead_man_of(pid):
@@ -87,7 +63,7 @@ async def held_and_resting(house, until):
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
-async def test_entries_go_and_protection_stays(open_house, until, how):
+async def test_entries_go_and_protection_stays(open_house, until, how, child):
     """A killed engine closes the pipe, a stopped one is silent; either way the stop still rests."""
     async with open_house() as house:
         settings = settings_of(house)
@@ -103,7 +79,7 @@ async def test_entries_go_and_protection_stays(open_house, until, how):
             assert "cancelled 1 entries" in log_of(settings)
 
 
-async def test_the_next_start_finds_what_the_dead_man_did(open_house, until):
+async def test_the_next_start_finds_what_the_dead_man_did(open_house, until, child):
     """Reconciliation reads the cancel from the venue; nothing is lost or sent again."""
     async with open_house() as house:
         settings = settings_of(house)
@@ -123,7 +99,7 @@ async def test_the_next_start_finds_what_the_dead_man_did(open_house, until):
             await until(is_known, what="the journal says canceled")
 
 
-async def test_an_orderly_stop_ends_the_dead_man_without_a_word(open_house, until):
+async def test_an_orderly_stop_ends_the_dead_man_without_a_word(open_house, until, child):
     """SIGTERM: the bot cancels its entries itself, and says what protects each position."""
     async with open_house() as house:
         settings = settings_of(house)
@@ -139,7 +115,7 @@ async def test_an_orderly_stop_ends_the_dead_man_without_a_word(open_house, unti
             assert log_of(settings) == ""
 
 
-async def test_a_dead_man_that_dies_is_replaced(open_house, until):
+async def test_a_dead_man_that_dies_is_replaced(open_house, until, child):
     """The out-of-memory killer takes the child: another watches."""
     async with open_house() as house, child(settings_of(house)) as bot:
         first = await until(lambda: dead_man_of(bot.pid))
@@ -152,13 +128,15 @@ async def test_a_dead_man_that_dies_is_replaced(open_house, until):
         assert not _is_gone(second)
 
 
-async def test_none_watches_where_none_is_wanted(open_house, until):
+async def test_none_watches_where_none_is_wanted(open_house, until, child):
     """DEADMAN_S=0 is off."""
     async with open_house() as house, child(settings_of(house, DEADMAN_S=0)) as bot:
         assert dead_man_of(bot.pid) is None
 
 
-async def test_its_secret_is_neither_in_its_arguments_nor_in_its_environment(open_house, until):
+async def test_its_secret_is_neither_in_its_arguments_nor_in_its_environment(
+    open_house, until, child
+):
     """What `ps` shows to others holds no key."""
     async with open_house() as house, child(settings_of(house)) as bot:
         watcher = await until(lambda: dead_man_of(bot.pid))

@@ -6,7 +6,6 @@ protects and what closes goes on, and at the return the journal knows all of it.
 
 import asyncio
 import contextlib
-import json
 import os
 import resource
 import signal
@@ -27,7 +26,6 @@ from journal.reads.reader import Reader
 from journal.spool import Spool
 
 ROOT = Path(__file__).parents[2]
-CHILD = Path(__file__).with_name("child.py")
 PAIR, STOCK = "BTC/USD", "AAPL"
 WAIT_S = 60.0
 
@@ -137,7 +135,7 @@ async def test_an_outage_under_a_running_bot_opens_nothing_and_loses_nothing(
 
 
 async def test_a_bot_on_postgresql_is_killed_while_it_trades_and_agrees_after_a_restart(
-    open_house, until, postgresql_url, tmp_path
+    open_house, until, postgresql_url, tmp_path, child
 ):
     """The whole loop on a server: bought, protected, killed, started again, nothing doubled."""
     config = JournalConfig(
@@ -148,13 +146,13 @@ async def test_a_bot_on_postgresql_is_killed_while_it_trades_and_agrees_after_a_
     async with open_house() as house:
         settings = house.settings(DATABASE_URL=postgresql_url, TRADING_SYMBOLS=PAIR)
         house.model.wants[PAIR] = "buy"
-        async with child(settings, tmp_path) as first:
+        async with child(settings) as first:
             await until(lambda: house.resting_stop(PAIR), WAIT_S, what="a protected position")
             house.model.wants[PAIR] = "hold"
             first.kill()
             assert await first.wait() == -signal.SIGKILL
         held = house.held(PAIR)
-        async with child(settings, tmp_path), Reader(config) as reader:
+        async with child(settings), Reader(config) as reader:
             await until(lambda: _covers(house), WAIT_S, what="a stop of the whole position rests")
             await until(lambda: _agree(house, reader), WAIT_S, what="the journal equals the venue")
             assert house.held(PAIR) == held > 0
@@ -164,29 +162,13 @@ async def test_a_bot_on_postgresql_is_killed_while_it_trades_and_agrees_after_a_
             assert verdict.is_sound, verdict.first_bad
 
 
-async def test_two_bots_on_one_file_are_refused_with_one_line(open_house, until, tmp_path):
+async def test_two_bots_on_one_file_are_refused_with_one_line(open_house, until, tmp_path, child):
     """The second one exits with 4 and says who holds the journal."""
     async with open_house() as house:
         settings = house.settings()
-        async with child(settings, tmp_path) as first:
+        async with child(settings) as first:
             said = await refused(settings, tmp_path)
             assert f"pid {first.pid}" in said
-
-
-@contextlib.asynccontextmanager
-async def child(settings, folder):
-    """Run a started bot in a process of its own, to the end of the block."""
-    command = (str(CHILD), json.dumps(settings, default=str))
-    process = await _spawn(command, {}, folder)
-    try:
-        async with asyncio.timeout(WAIT_S):
-            while (line := await process.stdout.readline()) != b"ready\n":
-                assert line, "the bot ended"
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 async def refused(settings, folder):

@@ -6,25 +6,20 @@ The oracle is the exchange's own record, never our journal.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
-import sys
 from collections import defaultdict
-from contextlib import asynccontextmanager
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
+from api.proving.house import until
 from domain.orders import OrderState
 from exchange.faults import Answer, Faults
 from journal.database import JournalConfig
 from journal.reads.reader import Reader
 
-CHILD = Path(__file__).with_name("child.py")
-ROOT = Path(__file__).parents[2]
-STARTING_S = 90.0
+STARTING_S = 150.0
 PASSIVE = {"style": "passive", "limit_offset_bps": -40.0}
 
 
@@ -62,30 +57,6 @@ class KillAt(Faults):
         return True
 
 
-@asynccontextmanager
-async def child(settings):
-    """Run a bot in a process of its own until it is killed, or until the block ends."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(CHILD),
-        json.dumps(settings, default=str),
-        stdout=asyncio.subprocess.PIPE,
-        env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
-        cwd=Path(settings["DATABASE_URL"].removeprefix("sqlite:///")).parent,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def ready(process):
-    async with asyncio.timeout(STARTING_S):
-        assert await process.stdout.readline() == b"ready\n"
-
-
 MOMENTS = [
     pytest.param("BTC/USD", "entry", False, None, id="crypto-entry-posted-answer-lost"),
     pytest.param("BTC/USD", "entry", True, None, id="crypto-entry-lost-on-its-way"),
@@ -97,7 +68,7 @@ MOMENTS = [
 
 
 @pytest.mark.parametrize(("symbol", "leg", "before", "how"), MOMENTS)
-async def test_a_kill_loses_no_order_and_doubles_none(open_house, until, symbol, leg, before, how):
+async def test_a_kill_loses_no_order_and_doubles_none(open_house, child, symbol, leg, before, how):
     """`kill -9` at the moment, a restart on the same journal, and the venue's record adds up."""
     faults = KillAt(leg, before=before)
     async with open_house(faults=faults) as house:
@@ -109,14 +80,12 @@ async def test_a_kill_loses_no_order_and_doubles_none(open_house, until, symbol,
         settings = house.settings(**changes)
         faults.silence = lambda: house.model.wants.update({symbol: "hold"})
         house.model.wants[symbol] = "buy"
-        async with child(settings) as first:
+        async with child(settings, is_awaited=False) as first:
             faults.child = first
-            await ready(first)
             async with asyncio.timeout(STARTING_S):
                 await faults.is_done.wait()
             assert await first.wait() == -signal.SIGKILL
-        async with child(settings) as second:
-            await ready(second)
+        async with child(settings):
             if house.held(symbol):
                 await until(lambda: _covers(house, symbol), what="a stop rests again")
             async with Reader(JournalConfig(url=settings["DATABASE_URL"])) as reader:

@@ -11,7 +11,6 @@ import os
 import signal
 import socket
 import sys
-from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -22,7 +21,6 @@ from api.settings import known_variables
 from journal.database import JournalConfig
 from journal.reads.reader import Reader
 
-CHILD = Path(__file__).with_name("child.py")
 ROOT = Path(__file__).parents[2]
 STARTING_S = 90.0
 PASSIVE = {"style": "passive", "limit_offset_bps": -45.0}
@@ -43,27 +41,6 @@ def settings_of(open_house):
         return house.settings(**(given | changes))
 
     return settings
-
-
-@asynccontextmanager
-async def child(settings):
-    """Run a bot in a process of its own; it is ended with the block, however it is."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(CHILD),
-        json.dumps(settings, default=str),
-        stdout=asyncio.subprocess.PIPE,
-        env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
-        cwd=Path(settings["DATABASE_URL"].removeprefix("sqlite:///")).parent,
-    )
-    try:
-        async with asyncio.timeout(STARTING_S):
-            assert await process.stdout.readline() == b"ready\n"
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 async def halt(settings, *arguments, may_fail=False):
@@ -118,7 +95,7 @@ async def status(settings):
         return (await client.get(url)).json()
 
 
-async def test_a_running_bot_is_halted_over_http(open_house, until, settings_of):
+async def test_a_running_bot_is_halted_over_http(open_house, until, settings_of, child):
     """The usual way: the bot does it, says how soon, and the command tells it by order."""
     async with open_house() as house:
         settings = settings_of(house)
@@ -134,7 +111,7 @@ async def test_a_running_bot_is_halted_over_http(open_house, until, settings_of)
             assert (await status(settings))["trading_code"] == "OPERATOR"
 
 
-async def test_a_stopped_process_is_halted_from_outside(open_house, until, settings_of):
+async def test_a_stopped_process_is_halted_from_outside(open_house, until, settings_of, child):
     """SIGSTOP: HTTP hangs, the journal is held. When it wakes it is halted and enters nothing."""
     async with open_house() as house:
         settings = settings_of(house)
@@ -165,7 +142,9 @@ async def test_a_stopped_process_is_halted_from_outside(open_house, until, setti
         assert any(row.action == "halt" and row.reason == "it hangs" for row in actions)
 
 
-async def test_a_bot_that_is_gone_stays_halted_at_its_next_start(open_house, until, settings_of):
+async def test_a_bot_that_is_gone_stays_halted_at_its_next_start(
+    open_house, until, settings_of, child
+):
     """`kill -9`, then a halt: the journal is free, and the next start serves but does not trade."""
     async with open_house() as house:
         settings = settings_of(house)
@@ -183,7 +162,9 @@ async def test_a_bot_that_is_gone_stays_halted_at_its_next_start(open_house, unt
             assert len(posts(house)) == sent
 
 
-async def test_flatten_from_outside_closes_what_a_hung_bot_holds(open_house, until, settings_of):
+async def test_flatten_from_outside_closes_what_a_hung_bot_holds(
+    open_house, until, settings_of, child
+):
     """The stop is cancelled, the position is sold, and the venue says flat."""
     async with open_house() as house:
         settings = settings_of(house)
@@ -199,7 +180,7 @@ async def test_flatten_from_outside_closes_what_a_hung_bot_holds(open_house, unt
             assert house.resting_stop(PAIR) is None
 
 
-async def test_protection_stays_unless_it_is_named(open_house, until, settings_of):
+async def test_protection_stays_unless_it_is_named(open_house, until, settings_of, child):
     """A halt leaves the stop where it rests; --cancel-protective takes it, and says so."""
     async with open_house() as house:
         settings = settings_of(house)
@@ -217,7 +198,9 @@ async def test_protection_stays_unless_it_is_named(open_house, until, settings_o
             assert [each["leg"] for each in answer["orders"]] == ["stop"]
 
 
-async def test_a_halt_without_keys_still_binds_the_bot_that_wakes(open_house, until, settings_of):
+async def test_a_halt_without_keys_still_binds_the_bot_that_wakes(
+    open_house, until, settings_of, child
+):
     """A shell without the bot's keys can cancel nothing; it left the halted bot to trade on."""
     async with open_house() as house:
         settings = settings_of(house)

@@ -16,7 +16,6 @@ from domain.limits import TradingState
 from engine.clock import ScaledClock
 from exchange.faults import Answer, Faults
 
-CHILD = Path(__file__).with_name("child.py")
 ROOT = Path(__file__).parents[2]
 COMMAND_S = 90.0
 SPEED = 4.0
@@ -137,28 +136,7 @@ async def test_the_command_shows_and_repairs_without_a_running_bot(open_house, u
         assert len(house.orders()) == posts
 
 
-@asynccontextmanager
-async def child(settings):
-    """Run a bot in a process of its own; it is ended with the block."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(CHILD),
-        json.dumps(settings, default=str),
-        stdout=asyncio.subprocess.PIPE,
-        env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
-        cwd=Path(settings["DATABASE_URL"].removeprefix("sqlite:///")).parent,
-    )
-    try:
-        async with asyncio.timeout(COMMAND_S):
-            assert await process.stdout.readline() == b"ready\n"
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def test_beside_a_running_bot_the_command_asks_the_bot(open_house):
+async def test_beside_a_running_bot_the_command_asks_the_bot(open_house, child):
     """Two processes with books of one journal would contradict each other."""
     async with open_house() as house:
         settings = house.settings(PORT=free_port(), DEADMAN_S=0)

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
 import signal
-import sys
-from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
@@ -21,8 +16,6 @@ from journal.database import JournalConfig
 from journal.reads.reader import Reader
 
 STOCK, PAIR = "AAPL", "BTC/USD"
-CHILD = Path(__file__).with_name("child.py")
-ROOT = Path(__file__).parents[2]
 
 LOSSES = {"MAX_CONSECUTIVE_LOSSES": 1}
 """One round trip in coins: at a quarter of a percent a side it always loses."""
@@ -163,28 +156,7 @@ async def test_entries_that_only_go_one_way_halt_trading(open_house, until):
         )
 
 
-@asynccontextmanager
-async def child(settings):
-    """Run a bot in a process of its own, to be killed."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(CHILD),
-        json.dumps(settings, default=str),
-        stdout=asyncio.subprocess.PIPE,
-        env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
-        cwd=Path(settings["DATABASE_URL"].removeprefix("sqlite:///")).parent,
-    )
-    try:
-        async with asyncio.timeout(60):
-            assert await process.stdout.readline() == b"ready\n"
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def test_a_trip_survives_a_kill_the_moment_it_is_told(open_house, until):
+async def test_a_trip_survives_a_kill_the_moment_it_is_told(open_house, until, child):
     """What a watcher has seen is on disk: `kill -9` on seeing it takes nothing back."""
     async with open_house() as house:
         settings = house.settings(**LOSSES)
