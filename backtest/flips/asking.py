@@ -34,11 +34,15 @@ class Asking(Record, frozen=True):
 
 @dataclass(slots=True)
 class Found:
-    """What has been found so far, by the question's place; it stays when asking is cut short."""
+    """What has been found so far, by the question's place; it stays when asking is cut short.
+
+    `left_out` counts decisions that whoever yields the questions could not ask again.
+    """
 
     decisions: dict[int, Decision] = field(default_factory=dict)
     by_place: dict[int, dict[int, Sample]] = field(default_factory=dict)
     is_spent: bool = False
+    left_out: int = 0
 
     @property
     def asked(self) -> tuple[Asked, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 
 import numpy as np
 
@@ -30,7 +31,9 @@ def _symbols(result: RunResult) -> tuple[str, ...]:
 
 def _chart(result: RunResult, symbol: str) -> Chart:
     ts_ns, closes = result.prices.get(symbol, (np.empty(0, np.int64), np.empty(0)))
-    decisions = [mark_of(row) for row in result.decisions if row.symbol == symbol]
+    # A decision without a price (its quote was missing) has no place upon one.
+    placed = (row for row in result.decisions if row.symbol == symbol and isfinite(row.price))
+    decisions = [mark_of(row) for row in placed]
     holds = [mark for mark in decisions if mark.kind is MarkKind.HELD]
     kept = _spread(holds, MAX_HOLDS)
     told = [mark for mark in decisions if mark.kind is not MarkKind.HELD]

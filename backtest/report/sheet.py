@@ -17,6 +17,8 @@ from domain.records import NS_PER_S, digest, plain
 NOTHING_COMPARED = "Nothing was compared: this run alone says nothing about skill."
 # A cost model of this name has to be typed; its figures are shouted down.
 NO_COSTS = "none"
+# Symbols that a title has room for.
+MAX_NAMED = 4
 
 _WHY_PARTIAL = {
     Ended.INTERRUPTED: "it was interrupted",
@@ -68,9 +70,9 @@ def _own_name(given: ReportInput) -> str:
 
 
 def _title(spec: RunSpec) -> str:
-    shown = ", ".join(spec.symbols[:4])
-    more = f" and {len(spec.symbols) - 4} more" if len(spec.symbols) > 4 else ""  # noqa: PLR2004 - as many as shown
-    return f"{spec.analyst} on {shown}{more}"
+    shown, left = spec.symbols[:MAX_NAMED], len(spec.symbols) - MAX_NAMED
+    more = f" and {left} more" if left > 0 else ""
+    return f"{spec.analyst} on {', '.join(shown)}{more}"
 
 
 def _shouts(given: ReportInput) -> list[str]:

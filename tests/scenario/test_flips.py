@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -156,6 +157,23 @@ async def test_a_budget_that_runs_out_leaves_a_partial_table(replay, settings):
     assert not found["holds"]
     assert found["flips"]["decisions"] > 0
     assert 0 < found["flips"]["cost_usd"] <= budget
+
+
+async def test_decisions_whose_windows_are_gone_are_counted_and_not_asked(
+    replay, settings, tmp_path
+):
+    """Retention keeps a decision longer than what it saw; a rate says what it is of."""
+    with sqlite3.connect(tmp_path / "journal.sqlite3") as database:
+        database.execute("DELETE FROM contents WHERE seq = (SELECT min(seq) FROM contents)")
+    _, found, _ = await replay(settings)
+    assert found["left_out"] == 1
+    assert found["flips"]["decisions"] == len(list(WINDOWS.glob("*.json"))) - 1
+
+    with sqlite3.connect(tmp_path / "journal.sqlite3") as database:
+        database.execute("DELETE FROM contents")
+    code, found, told = await replay(settings)
+    assert (code, found) == (2, None)
+    assert "window" in told
 
 
 async def test_nobody_is_asked_for_money_without_leave(replay, settings, model):

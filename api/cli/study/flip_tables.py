@@ -26,6 +26,7 @@ class Outcome(Record, frozen=True):
     threshold: float | None
     prompts: dict[str, str]
     flips: Flips
+    left_out: int
     asked: tuple[Asked, ...]
 
     @property
@@ -99,6 +100,8 @@ def _lines(outcome: Outcome) -> list[str]:
     lines.append(f"{took} {paid}{_latency(flips)}.")
     if flips.unanswered:
         lines.append(f"{flips.unanswered} questions compare with nothing: one side gave no answer.")
+    if outcome.left_out:
+        lines.append(f"{outcome.left_out} decisions have no window any more and were not asked.")
     if outcome.threshold is not None:
         is_over = flips.rate is not None and flips.rate > outcome.threshold
         verdict = "OVER" if is_over else "within"

@@ -87,25 +87,36 @@ def run_flips(asked: FlipsCommand) -> bool:
         ending = Ending.INTERRUPTED
     if found.is_spent:
         ending = Ending.BUDGET_SPENT
-    flips = tally(found.asked)
-    if ending is Ending.COMPLETE and flips.rate is None:
-        raise AnalystUnavailable(
-            f"None of {flips.unanswered} questions was answered.",
-            remedy="Run `autohedge doctor` to see whether the endpoint answers.",
-        )
-    threshold = _threshold(plan, asked)
     outcome = Outcome(
         analyst=_name(plan),
         ending=ending,
-        threshold=threshold,
+        threshold=_threshold(plan, asked),
         prompts=digests_of(plan.told),
-        flips=flips,
+        flips=tally(found.asked),
+        left_out=found.left_out,
         asked=found.asked,
     )
+    _require_answers(outcome)
     show(outcome, Console(highlight=False), as_json=asked.as_json)
     if ending is Ending.INTERRUPTED:
         raise KeyboardInterrupt
     return outcome.holds
+
+
+def _require_answers(outcome: Outcome) -> None:
+    """Refuse to call a rate held that nobody measured."""
+    flips = outcome.flips
+    if outcome.ending is not Ending.COMPLETE or flips.rate is not None:
+        return
+    if not flips.unanswered:
+        raise ConfigError(
+            f"None of the {outcome.left_out} decisions has its window any more.",
+            remedy="Ask a span within RETENTION_CONTENTS_DAYS, or an older copy of the journal.",
+        )
+    raise AnalystUnavailable(
+        f"None of {flips.unanswered} questions was answered.",
+        remedy="Run `autohedge doctor` to see whether the endpoint answers.",
+    )
 
 
 def _plan(config: Config, asked: FlipsCommand) -> AnalystPlan:
@@ -152,12 +163,12 @@ async def _study(config: Config, plan: AnalystPlan, asked: FlipsCommand, found: 
                 "The journal holds no decision of that span and symbol.",
                 remedy="Widen --since and --until; `autohedge report` says what there is.",
             )
-        budget = await _budget(_questions(reader, span), plan, asked)
+        budget = await _budget(_questions(reader, span, Found()), plan, asked)
         decide = await _decide(reader, plan, budget, stack)
         how = Asking(samples=asked.samples, at_once=_at_once(config, plan))
         with progress("Asking again", is_shown=not asked.as_json) as tell:
             await ask_again(
-                _questions(reader, span),
+                _questions(reader, span, found),
                 decide,
                 found,
                 how,
@@ -169,10 +180,12 @@ def _at_once(config: Config, plan: AnalystPlan) -> int:
     return config.settings.llm_max_concurrent if plan.kind == "llm" else 1
 
 
-async def _questions(reader: Reader, span: Span) -> AsyncIterator[Journaled]:
-    """Yield what can be asked again: a window that retention removed cannot."""
+async def _questions(reader: Reader, span: Span, found: Found) -> AsyncIterator[Journaled]:
+    """Yield what can be asked again, and count what cannot: retention has removed its window."""
     async for recalled in reader.decisions.recall(span):
-        if recalled.window is not None:
+        if recalled.window is None:
+            found.left_out += 1
+        else:
             yield Journaled(
                 decision=recalled.decision,
                 window=parse(recalled.window, Window),

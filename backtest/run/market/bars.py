@@ -165,8 +165,7 @@ class BarMarket:
                 continue
             if now_ns > until_ns:
                 return
-            if now_ns > clock.now:
-                clock.now = now_ns
+            clock.now = max(clock.now, now_ns)
             self._tell(track)
             if track.at < track.n:
                 heapq.heapreplace(order, (self._time(track), number, track))

@@ -152,6 +152,15 @@ def test_holds_never_push_out_what_was_done(make_result):
     assert len(kinds) - MAX_HOLDS == len(others)
 
 
+def test_a_decision_without_a_price_stands_upon_none(make_result):
+    """Its quote was missing: it is in the table of outcomes, and the page still opens."""
+    result = make_result()
+    blind = msgspec.structs.replace(result.decisions[0], price=math.nan)
+    given = ReportInput(result=make_result(decisions=(blind,), fills=()))
+    assert sheet_of(given).charts[0].marks == ()
+    assert sheet_of(given).outcomes[0].value == 1
+
+
 def test_a_run_without_evidence_says_that_nothing_was_compared(make_result):
     """A lone curve is no proof, and the page says so in the sentence's place."""
     sheet = sheet_of(ReportInput(result=make_result()))
