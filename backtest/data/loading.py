@@ -179,8 +179,18 @@ def _none_missing(
     found = {each.symbol for each in series}
     empty = [symbol for symbol in (asked or there) if symbol not in found]
     if empty and (asked or not found):
-        raise ConfigError(
-            f"{spec} has no bar of {_few(empty) or 'anything'} from {period.text}.",
-            remedy="Choose another period: run it once without --from and --to.",
-            code="PERIOD_EMPTY",
+        raise _empty(f"{spec} has no bar of {_few(empty)}", period)
+    if not there:
+        raise _empty(f"{spec} has no bar", period)
+
+
+def _empty(what: str, period: Period) -> ConfigError:
+    if period.is_everything:
+        return ConfigError(
+            f"{what}.", remedy="Give data with rows below their header.", code="DATA_EMPTY"
         )
+    return ConfigError(
+        f"{what} from {period.text}.",
+        remedy="Choose another period: run it once without --from and --to.",
+        code="PERIOD_EMPTY",
+    )

@@ -107,8 +107,8 @@ def tables_of(source: Source, how: Reading) -> Iterator[tuple[SymbolBars, Origin
         yield from bars_of_cache(source.path, how.interval_s)
         return
     for file in _files(source):
-        is_csv = source.kind == "csv" or _ENDINGS.get(file.suffix.lower()) == "csv"
-        table = read_csv(file) if is_csv else read_parquet(file)
+        kind = _ENDINGS[file.suffix.lower()] if source.kind == "folder" else source.kind
+        table = read_csv(file) if kind == "csv" else read_parquet(file)
         origin = Origin(source=file.name, licence="yours")
         for bars in bars_by_symbol(table, how.zone, symbol_of(file.name)):
             yield bars, origin

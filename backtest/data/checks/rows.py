@@ -66,7 +66,7 @@ def priced(bars: SymbolBars, warnings: Warnings) -> SymbolBars:
 
     An open or close outside its bar's range widens the range, with a warning.
     """
-    for name in _PRICES:
+    for name in _PRICES if bars.has_range else ("close",):
         values = getattr(bars, name)
         _refuse(bars, ~(np.isfinite(values) & (values > 0)), name, "PRICE_INVALID")
     _refuse(bars, ~(np.isfinite(bars.volume) & (bars.volume >= 0)), "volume", "VOLUME_INVALID")

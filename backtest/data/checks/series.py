@@ -36,6 +36,11 @@ class Period:
     end_ns: int = (1 << 63) - 1
     text: str = ""
 
+    @property
+    def is_everything(self) -> bool:
+        """Tell whether nothing is left out."""
+        return (self.start_ns, self.end_ns) == (Period().start_ns, Period().end_ns)
+
     def of(self, ts_ns: Ints) -> slice:
         """Return where it lies in sorted times."""
         first, last = np.searchsorted(ts_ns, [self.start_ns, self.end_ns])

@@ -58,11 +58,22 @@ def find_names(columns: Sequence[str], file: str) -> Names:
     time, close = found["time"], found["close"]
     if missing or time is None or close is None:
         raise _missing(file, missing, columns)
+    _none_twice(file, columns, [name for name in found.values() if name is not None])
     return Names(**{**found, "time": time, "close": close})  # type: ignore[arg-type] # both are text
 
 
 def _plain(column: str) -> str:
     return " ".join(column.strip().lstrip("\ufeff").lower().replace("_", " ").split())
+
+
+def _none_twice(file: str, columns: Sequence[str], used: Sequence[str]) -> None:
+    twice = [name for name in used if columns.count(name) > 1]
+    if twice:
+        raise ConfigError(
+            f"{file} has two columns {twice[0]!r}.",
+            remedy="Name each column once.",
+            code="COLUMN_TWICE",
+        )
 
 
 def _missing(file: str, missing: Sequence[str], columns: Sequence[str]) -> ConfigError:

@@ -46,7 +46,7 @@ class RawTable:
         cells = self.cells.column(column)
         if pa.types.is_timestamp(cells.type):
             return _stamps(cells)
-        filled = pc.fill_null(pc.cast(cells, pa.string()), "")
+        filled = pc.fill_null(self._cast(column, pa.string()), "")
         return np.char.strip(filled.to_numpy().astype(np.str_))
 
     def with_texts(self, column: str, texts: Texts) -> RawTable:
@@ -59,7 +59,7 @@ class RawTable:
         """Return a column as floats, NaN where it is empty; raises `ConfigError` for other text."""
         cells = self.cells.column(column)
         if not pa.types.is_string(cells.type):
-            return np.asarray(pc.cast(cells, pa.float64()).to_numpy(), dtype=np.float64)
+            return np.asarray(self._cast(column, pa.float64()).to_numpy(), dtype=np.float64)
         trimmed = pc.utf8_trim_whitespace(cells)
         known = pc.if_else(pc.equal(trimmed, ""), None, trimmed)
         try:
@@ -67,11 +67,22 @@ class RawTable:
         except pa.ArrowInvalid:
             return self._read_one_by_one(column)
 
+    def _cast(self, column: str, to: Any) -> Any:
+        cells = self.cells.column(column)
+        try:
+            return pc.cast(cells, to)
+        except pa.ArrowException as error:
+            raise ConfigError(
+                f"{self.file}: the column {column} holds {cells.type}, which is no {to}.",
+                remedy="Write it as plain numbers or text.",
+                code="COLUMN_UNREADABLE",
+            ) from error
+
     def _read_one_by_one(self, column: str) -> Floats:
         read = []
         for at, text in enumerate(self.texts(column).tolist()):
             try:
-                read.append(np.nan if text.lower() in _MISSING else float(text))
+                read.append(np.nan if text.lower() in _MISSING else float(text.replace("_", "x")))
             except ValueError:
                 raise ConfigError(
                     f"{self.where(at)}: {column} is {text!r}, which is no number.",

@@ -234,7 +234,7 @@ def test_what_lies_outside_regular_hours_makes_no_bar_and_says_so(tmp_path, refu
     assert told.value.code == "PERIOD_EMPTY"
     night = {"r": start, "c": "stocks", "f": [stock_print(start, 1)]}
     error = refused(tape(tmp_path / "a.tape.zst", night), ("A",))
-    assert (error.code, "no bar of A" in error.line) == ("PERIOD_EMPTY", True)
+    assert (error.code, "no bar of A" in error.line) == ("DATA_EMPTY", True)
 
 
 def test_weeks_begin_with_monday():

@@ -1,6 +1,8 @@
 """Planted faults: each is refused or told of, with the row that it stands in."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from backtest.data import load
@@ -50,6 +52,7 @@ def test_clean_bars_come_as_they_are_and_nothing_is_told(write):
         (day(9, 100.0, high=90.0, low=110.0), "BAR_IMPOSSIBLE", "h 90 l 110"),
         ("2024-01-09,12,5,1,1,1,1", "ROW_BROKEN", "2024-01-09"),
         ("2024-01-09,1,1,1,N/D,1", "NUMBER_UNREADABLE", "N/D"),
+        ("2024-01-09,1,1,1,1_0,1", "NUMBER_UNREADABLE", "1_0"),
         ("soon,1,1,1,1,1", "TIME_UNREADABLE", "soon"),
         ("2024-01-45,1,1,1,1,1", "TIME_UNREADABLE", "2024-01-45"),
     ],
@@ -158,6 +161,29 @@ def test_strangers_spellings_and_delimiters_are_understood(write, head):
     (series,), _ = load(str(path))
     columns = (series.open, series.high, series.low, series.close, series.volume)
     assert [column[0] for column in columns] == [2, 3, 1, 2.5, 7]
+
+
+def test_two_columns_of_one_name_are_refused(write, refused):
+    error = refused(write("date,close,close", "2024-01-02,1,2", "2024-01-03,1,2"))
+    assert error.code == "COLUMN_TWICE"
+    assert "'close'" in error.line
+
+
+def test_closes_alone_that_are_negative_are_told_as_closes(write, refused):
+    """There is no open in the file that a person could look for."""
+    assert "close -1" in refused(write("date,close", "2024-01-02,1", "2024-01-03,-1")).line
+
+
+def test_a_header_without_rows_is_refused_for_that(write, refused):
+    assert refused(write(HEAD)).code == "DATA_EMPTY"
+
+
+def test_a_column_that_holds_lists_is_refused(tmp_path, refused):
+    days = ["2024-01-02", "2024-01-03"]
+    pq.write_table(pa.table({"date": days, "close": [[1.0], [2.0]]}), tmp_path / "A.parquet")
+    error = refused(tmp_path / "A.parquet")
+    assert error.code == "COLUMN_UNREADABLE"
+    assert "list" in error.line
 
 
 def test_no_file_an_empty_file_and_bytes_that_are_no_text_are_refused(tmp_path, refused):
