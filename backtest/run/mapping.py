@@ -23,6 +23,7 @@ it, it may own all of its equity in one order, and its positions stand without s
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 
 import msgspec
 
@@ -70,6 +71,13 @@ POLICY_LIMITS = {
 """What a policy may do: everything that its account can pay. The gate asks every question."""
 
 
+class Resume(StrEnum):
+    """What a person does about a bot that its limits have stopped."""
+
+    NEXT_DAY = "next_day"
+    NEVER = "never"
+
+
 class Choices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of a run that are no limits, with their defaults.
 
@@ -84,7 +92,7 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     warmup: int = 250
     slots: int = 3
     decision_deadline_s: float = 45.0
-    resume: str = "next_day"
+    resume: Resume = Resume.NEXT_DAY
     sessions: str = "auto"
     fractional: str = "yes"
     multiplier: int = 2

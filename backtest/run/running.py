@@ -10,19 +10,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from prometheus_client import CollectorRegistry
 
+from backtest.answers.asked import Ending
 from backtest.policy import MakePolicy
 from backtest.records import Ended, RunResult, RunSpec, Series
 from backtest.run.deciding.analyst import Delayed
 from backtest.run.deciding.columns import ColumnsView
 from backtest.run.deciding.desk import PolicyDesk
 from backtest.run.deciding.ears import PlayedEars, Wishes
-from backtest.run.mapping import choices_of, is_policy, plan_of
+from backtest.run.mapping import DAY_S, Resume, choices_of, is_policy, plan_of
 from backtest.run.market.bars import BarMarket, Pacing, Track
 from backtest.run.market.charges import Charges
 from backtest.run.market.loop import VirtualClock, VirtualLoop
@@ -56,6 +57,7 @@ from journal.inline import InlineJournal, JournalFile
 _ACTOR = "backtest"
 _SETTLE_S, _LEAD_S = 1.0, 1_800.0
 _CALLS = 4
+_TOLD = 200
 _FAR_S = 1e9
 """A day that never comes: what a simulated venue need not be asked about."""
 
@@ -70,6 +72,7 @@ class Means:
     `policies` make the rule of each symbol for a `policy:` run, `analyst` answers for all others
     (none: the rules). `journal` is a file that must not exist yet. `events` are news and halts, by
     their own times. `first` is what the journal remembers before anything else: a registration.
+    `ending` is where an analyst says that it cannot go on.
     """
 
     policies: MakePolicy | None = None
@@ -77,6 +80,7 @@ class Means:
     journal: Path | None = None
     events: Sequence[MarketEvent] = ()
     first: Sequence[Entry] = ()
+    ending: Ending = field(default_factory=Ending)
     progress: Progress | None = None
 
 
@@ -177,6 +181,7 @@ class _Stage:
     async def perform(self) -> RunResult:
         """Build the engine, play the market, and tell what happened."""
         self._finished = asyncio.Event()
+        self._means.ending.wake = self._finished.set
         outside = await self._outside()
         self._engine = build_engine(self.plan, outside)
         self.ledger = self._engine.book.ledger
@@ -193,6 +198,9 @@ class _Stage:
             assert task is not None
             task.uncancel()
             ended, note = Ended.INTERRUPTED, "interrupted by a person"
+        told = self._means.ending
+        if told.kind is not None:
+            ended, note = told.kind, told.note
         return self._result(ended, note)
 
     async def _play(self) -> None:
@@ -204,10 +212,32 @@ class _Stage:
             await self.clock.sleep((self._start_ns - self.clock.now) / NS_PER_S)
             self._engine.guard.beat()
             await self._engine.session.start(actor=_ACTOR, reason="the backtest begins")
+            beside = [group.create_task(self._resume_daily(), name="resume")]
+            if self._means.progress is not None:
+                beside.append(group.create_task(self._tell(self._means.progress), name="progress"))
             await self._finished.wait()
             self.loop.market = None
+            for task in beside:
+                task.cancel()
             await self._engine.session.stop(actor=_ACTOR, reason="the data ends")
             guarding.cancel()
+
+    async def _resume_daily(self) -> None:
+        """Be the person who looks each morning and lets a bot that stopped itself go on."""
+        gate = self._engine.gate
+        while self._choices.resume is Resume.NEXT_DAY:
+            await self.clock.sleep(DAY_S - self.clock.now // NS_PER_S % DAY_S)
+            if gate.state is not TradingState.ACTIVE:
+                await gate.raise_to_active(
+                    code=gate.standing.code, actor=_ACTOR, reason="a new day"
+                )
+
+    async def _tell(self, progress: Progress) -> None:
+        """Tell how far it is, two hundred times a run."""
+        span_ns = max(1, self._last_ns - self._start_ns)
+        while True:
+            progress(min(1.0, max(0, self.clock.now - self._start_ns) / span_ns))
+            await self.clock.sleep(span_ns / _TOLD / NS_PER_S)
 
     async def _outside(self) -> Outside:
         venue = VenueWatch(self.broker, self.clock, None, every_s=_FAR_S)
@@ -300,12 +330,14 @@ class _Stage:
         return self._wishes is None and symbol in self._positions
 
     def wants(self, track: Track) -> bool:
-        """Tell whether somebody wakes at the close of this bar: agents always, or a policy."""
-        if self._wishes is None:
-            return True
-        is_news = self._wishes.is_news(track)
-        self._ears.is_awake = is_news
-        return is_news
+        """Tell whether somebody wakes at the close of this bar: agents always, or a policy.
+
+        Nobody does at the last one: no order could follow.
+        """
+        is_last = track.at + 1 == track.n
+        is_news = self._wishes is None or self._wishes.is_news(track)
+        self._ears.is_awake = is_news and not is_last
+        return self._ears.is_awake
 
     def beat(self) -> None:
         """Let the guard mark positions and hold losses against their limits."""

@@ -51,15 +51,14 @@ class Llm:
 
     async def answer(self, brief: Brief) -> Answer:
         """Ask, and repair once; raises `AnalystError` with the calls made."""
-        return await converse(
-            brief, self._speak, is_short=is_shown_less(self.name), told=self._told
-        )
+        return await converse(brief, self.speak, is_short=is_shown_less(self.name), told=self._told)
 
     async def aclose(self) -> None:
         """Close the connections to the endpoint."""
         await self._endpoint.aclose()
 
-    async def _speak(self, prompt: Prompt, attempt: int) -> Call:
+    async def speak(self, prompt: Prompt, attempt: int) -> Call:
+        """Put one prompt to the model; what fails is in the call."""
         started = self._timer()
         expected = estimate_tokens(prompt.text) + FRAME_TOKENS
         reply = await self._within_limits(prompt, expected)
