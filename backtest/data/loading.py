@@ -145,13 +145,16 @@ def _span(start: str | None, end: str | None) -> str:
 
 def _instant(text: str) -> int:
     try:
-        return parse_ns(f"{text}T00:00:00Z" if _DATE.match(text) else text)
+        ts_ns = parse_ns(f"{text}T00:00:00Z" if _DATE.match(text) else text)
     except ValueError:
+        ts_ns = None
+    if ts_ns is None or not Period().start_ns < ts_ns < Period().end_ns - _DAY_NS:
         raise ConfigError(
-            f"{text!r} is no time.",
+            f"{text!r} is no time between 1678 and 2262.",
             remedy="Write 2024-03-01 or 2024-03-01T14:30:00Z.",
             code="PERIOD_INVALID",
-        ) from None
+        )
+    return ts_ns
 
 
 def _not_twice(bars: SymbolBars, seen: dict[str, str]) -> None:

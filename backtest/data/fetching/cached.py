@@ -129,11 +129,18 @@ def _events(
         is_other = bool(symbols) and note.symbol not in symbols
         if is_other or note.end_ns <= period.start_ns or note.start_ns >= period.end_ns:
             continue
+        for batch in _batches(path):
+            for ts_ns, event in events_of(kind, batch):
+                if period.start_ns <= ts_ns < period.end_ns:
+                    yield ts_ns, event
+
+
+def _batches(path: Path) -> Iterator[Any]:
+    try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=_ROWS):
-                for ts_ns, event in events_of(kind, batch):
-                    if period.start_ns <= ts_ns < period.end_ns:
-                        yield ts_ns, event
+            yield from file.iter_batches(batch_size=_ROWS)
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(path) from error
 
 
 def _noted(path: Path) -> PartNote:

@@ -21,6 +21,8 @@ def type_in(monkeypatch, tmp_path):
     [
         (("--from", "yesterday"), "PERIOD_INVALID"),
         (("--from", "2024-07-09", "--to", "2024-07-01"), "PERIOD_INVALID"),
+        (("--from", "0001-01-01"), "PERIOD_INVALID"),
+        (("--from", "2024-07-09", "--to", "9999-12-31"), "PERIOD_INVALID"),
         (("--from", "2124-07-09"), "PERIOD_EMPTY"),
         (("--from", "2024-07-09", "--kind", "bars,candles"), "OPTION_INVALID"),
         (("--from", "2024-07-09", "--kind", ","), "OPTION_INVALID"),

@@ -460,6 +460,21 @@ async def test_a_damaged_part_is_fetched_anew_and_refused_by_a_reader(fetching, 
     assert (done.was_there, done.requests) == (0, 1)
 
 
+async def test_ticks_whose_pages_are_damaged_are_refused_by_their_part(
+    answering, tmp_path, clock, refused
+):
+    """The footer may be whole where the middle is not."""
+    units = units_of(wanted("BTC/USD", kinds=(Kind.TRADES,), end="2024-07-09"), NOON)
+    await fetch_from(answering(page(*map(trade, range(500)))), units, tmp_path, clock)
+    (path,) = Parts(tmp_path).paths(units[0])
+    content = bytearray(path.read_bytes())
+    content[8:400] = bytes(392)
+    path.write_bytes(content)
+    error = refused(f"alpaca:{tmp_path}")
+    assert error.code == "CACHE_DAMAGED"
+    assert path.name in error.line
+
+
 def test_a_folder_without_history_says_how_to_fetch_some(tmp_path, refused):
     assert "autohedge fetch" in refused(f"alpaca:{tmp_path}").line
     assert refused(f"alpaca:{tmp_path / 'none'}").code == "CACHE_EMPTY"
