@@ -20,6 +20,7 @@ from domain.records import NS_PER_S, Record, digest, format_ns
 
 LOOK_AHEAD = "LOOK_AHEAD"
 COLUMNS = ("open", "high", "low", "close", "volume")
+ABSURD_BARS = 5
 
 T = TypeVar("T")
 
@@ -82,25 +83,28 @@ def _too_early(what: str, now_ns: int) -> InvariantBroken:
 
 
 def with_absurd_future(series: Series, at_ns: int) -> Series:
-    """Return the series with nonsense for every bar that closes after a time.
+    """Return what had closed by a time, with a few bars of nonsense appended.
 
     Prices alternate between a hundredth and a hundredfold. Whoever decides otherwise before
     that time on such data has looked ahead.
     """
-    is_future = series.ts_ns + series.interval_s * NS_PER_S > at_ns
-    factor = np.where(np.arange(len(series.ts_ns)) % 2 == 0, 100.0, 0.01)
-    factor = np.where(is_future, factor, 1.0)
-    changed = {name: getattr(series, name) * factor for name in COLUMNS}
+    is_past = series.ts_ns + series.interval_s * NS_PER_S <= at_ns
+    n_past = int(is_past.sum())
+    n = min(len(series.ts_ns), n_past + ABSURD_BARS)
+    factor = np.where(np.arange(n) % 2 == 0, 100.0, 0.01)
+    factor[:n_past] = 1.0
+    changed = {name: getattr(series, name)[:n] * factor for name in COLUMNS}
     return rebuilt(series, changed, f"{series.source}, absurd after {format_ns(at_ns)}")
 
 
 def rebuilt(series: Series, columns: dict[str, Floats], source: str) -> Series:
-    """Return a series with other columns, whose digest and source say so."""
-    kept = {name: columns.get(name, getattr(series, name)) for name in COLUMNS}
+    """Return a series with other columns, as long as they are, whose digest and source say so."""
+    n = len(columns["close"])
+    kept = {name: columns.get(name, getattr(series, name)[:n]) for name in COLUMNS}
     return Series(
         symbol=series.symbol,
         interval_s=series.interval_s,
-        ts_ns=series.ts_ns,
+        ts_ns=series.ts_ns[:n],
         source=source,
         licence=series.licence,
         digest=digest({name: column.tolist() for name, column in kept.items()}),

@@ -25,7 +25,7 @@ from backtest.evidence.rows import (
     row_of,
     sentence_on,
 )
-from backtest.evidence.runs import Inquiry, Runs, gather
+from backtest.evidence.runs import Inquiry, Perform, Runs, gather
 from backtest.records import RunResult
 from backtest.statistics.calendar import periods_of
 from backtest.statistics.figures import equity_of, total_return
@@ -50,15 +50,19 @@ class Kept:
     ask: Ask | None = None
 
 
-def judge(inquiry: Inquiry, kept: Kept | None = None, main: RunResult | None = None) -> Evidence:
+def judge(
+    inquiry: Inquiry,
+    kept: Kept | None = None,
+    *,
+    main: RunResult | None = None,
+    perform: Perform | None = None,
+) -> Evidence:
     """Run analyst, baselines and controls, and conclude; `main` is the judged run if it is there.
 
-    Nothing is left out for what it says. Raises `ConfigError` for tries that cannot be read, and
-    what the runs raise.
+    `perform` may run several tasks at once. Nothing is left out for what it says. Raises
+    `ConfigError` for tries that cannot be read, and what the runs raise.
     """
-    kept = kept or Kept()
-    runs = gather(inquiry, main)
-    return conclude(inquiry, runs, kept)
+    return conclude(inquiry, gather(inquiry, main, perform), kept or Kept())
 
 
 def conclude(inquiry: Inquiry, runs: Runs, kept: Kept) -> Evidence:
@@ -134,9 +138,8 @@ class _Judged:
         return [judges[c]() if controls.is_on(c) else switched_off(c) for c in NAMES]
 
     def _timing(self) -> ControlResult:
-        return timing.point_in_time(
-            self.runs.main, absurd=self.runs.absurd, at_ns=self.inquiry.middle_ns
-        )
+        runs = self.runs
+        return timing.point_in_time(runs.main, absurd=runs.absurd, at_ns=runs.middle_ns)
 
     def _blind(self) -> ControlResult:
         if self.runs.blind is None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from enum import StrEnum
+from typing import Protocol, assert_never
 
 import msgspec
-import numpy as np
 
-from backtest.baselines.chance import habits_of
+from backtest.baselines.chance import Habits, habits_of
 from backtest.baselines.table import NAMES, RANDOM, policy
 from backtest.controls.ablation import Without
 from backtest.controls.blind.analyst import Blind
@@ -23,6 +23,7 @@ from domain.decisions import Answer, Brief, Role
 from domain.limits import Limits
 from domain.market import Window
 from domain.ports import Analyst
+from domain.records import Record
 from graph.analysts.rules import RULES
 
 POLICY = "policy:"
@@ -52,7 +53,8 @@ class Inquiry:
 
     `spec` is the run's; `policies` make its rule when it is a policy, else `analyst` makes the
     analyst of the k-th run. `repeats` are how often it is run in all. `names` are the companies' by
-    symbol, for masks. `tell` hears what is being run.
+    symbol, for masks. `has_absurd` lets C1 run on an absurd future, half a run more. `tell` hears
+    what is being run.
     """
 
     series: Sequence[Series]
@@ -63,6 +65,7 @@ class Inquiry:
     controls: Controls = field(default_factory=Controls)
     repeats: int = 2
     random_traders: int = RANDOM_TRADERS
+    has_absurd: bool = True
     names: Mapping[str, str] = field(default_factory=dict)
     tell: Callable[[str], None] = lambda _: None
 
@@ -81,11 +84,38 @@ class Inquiry:
         """Return the masks of the blind run."""
         return masks_of(self.spec.symbols, self.spec.seed, names=self.names)
 
-    @property
-    def middle_ns(self) -> int:
-        """Return the time in the middle of the data, after which C1 makes prices absurd."""
-        times = np.unique(np.concatenate([one.ts_ns for one in self.series]))
-        return int(times[len(times) // 2])
+
+class Kind(StrEnum):
+    """What a run is made for."""
+
+    AGAIN = "the judged run"
+    BASELINE = "baseline"
+    RULES = "the same graph with"
+    RANDOM = "random trader"
+    ABSURD = "an absurd future"
+    MIRROR = "mirrored returns"
+    BLIND = "behind masks"
+    WITHOUT = "without"
+
+
+class Task(Record, frozen=True):
+    """One run to be made: of what kind, and which of them."""
+
+    kind: Kind
+    arg: str = ""
+    habits: Habits | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """What came of a task; `windows` are some that the director saw, for the judged run alone."""
+
+    result: RunResult
+    windows: tuple[Window, ...] = ()
+
+
+Perform = Callable[[Sequence[Task]], Iterable[Ran]]
+"""Run tasks and give what came of each, in their order."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,6 +138,12 @@ class Runs:
     def main(self) -> RunResult:
         """Return the run that is judged."""
         return self.repeats[0]
+
+    @property
+    def middle_ns(self) -> int:
+        """Return the time in the middle of the run, after which C1 makes prices absurd."""
+        steps = self.main.ts_ns
+        return int(steps[len(steps) // 2]) if len(steps) else 0
 
 
 class Listening:
@@ -140,55 +176,132 @@ class Listening:
             self._every *= 2
 
 
-def gather(inquiry: Inquiry, main: RunResult | None = None) -> Runs:
-    """Run everything that the inquiry's controls need; `main` is the judged run if it is there."""
-    windows: list[Window] = []
-    first = main or _again(inquiry, 0, windows)
-    repeats = [first]
-    n_repeats = inquiry.repeats if inquiry.controls.repeats else 1
-    repeats += [_again(inquiry, k, windows) for k in range(1, n_repeats)]
-    runs = Runs(
-        repeats=repeats,
-        baselines=dict(_baselines(inquiry)),
-        random=list(_random(inquiry, first)) if inquiry.controls.baselines else [],
-        windows=windows[:WINDOWS],
-    )
-    _vary(inquiry, runs)
+def gather(inquiry: Inquiry, main: RunResult | None = None, perform: Perform | None = None) -> Runs:
+    """Run everything that the inquiry's controls need; `main` is the judged run if it is there.
+
+    `perform` runs tasks, several at once where it can; without it they run here, one by one.
+    """
+    perform = perform or (lambda tasks: [perform_one(inquiry, task) for task in tasks])
+    first = [Task(kind=Kind.AGAIN, arg=str(k)) for k in range(_n_repeats(inquiry))]
+    if main is not None:
+        first = first[1:]
+    tasks = [*first, *_beside(inquiry)]
+    ran = dict(zip(tasks, perform(tasks), strict=True))
+    runs = _runs(ran, main)
+    later = _after(inquiry, runs)
+    for task, found in zip(later, perform(later), strict=True):
+        if task.kind is Kind.RANDOM:
+            runs.random.append(found.result)
+        else:
+            runs.absurd = found.result
     return runs
 
 
-def _again(inquiry: Inquiry, k: int, windows: list[Window]) -> RunResult:
-    inquiry.tell(f"{inquiry.spec.analyst}, run {k + 1} of {inquiry.repeats}")
+def _n_repeats(inquiry: Inquiry) -> int:
+    return inquiry.repeats if inquiry.controls.repeats else 1
+
+
+def _beside(inquiry: Inquiry) -> list[Task]:
+    """List what can be run without knowing how the judged run went."""
+    controls, is_graph = inquiry.controls, not inquiry.is_policy
+    tasks = [Task(kind=Kind.BASELINE, arg=name) for name in NAMES if name != RANDOM]
+    if is_graph and inquiry.spec.analyst != RULES:
+        tasks.append(Task(kind=Kind.RULES, arg=RULES))
+    if not is_graph and controls.counterfactuals:
+        tasks.append(Task(kind=Kind.MIRROR))
+    if is_graph and controls.blind and inquiry.analyst is not None:
+        tasks.append(Task(kind=Kind.BLIND))
+    if is_graph and controls.ablation and inquiry.analyst is not None:
+        tasks += [Task(kind=Kind.WITHOUT, arg=role.value) for role in Role]
+    return tasks
+
+
+def _runs(ran: Mapping[Task, Ran], main: RunResult | None) -> Runs:
+    of = {kind: [(t.arg, r.result) for t, r in ran.items() if t.kind is kind] for kind in Kind}
+    again = [result for _, result in of[Kind.AGAIN]]
+    seen = [r.windows for r in ran.values() if r.windows]
+    return Runs(
+        repeats=again if main is None else [main, *again],
+        baselines=dict(of[Kind.BASELINE] + of[Kind.RULES]),
+        random=[],
+        blind=next((result for _, result in of[Kind.BLIND]), None),
+        mirror=next((result for _, result in of[Kind.MIRROR]), None),
+        ablated={Role(arg): result for arg, result in of[Kind.WITHOUT]},
+        windows=list(seen[0]) if seen else [],
+    )
+
+
+def _after(inquiry: Inquiry, runs: Runs) -> list[Task]:
+    """List what depends on the judged run: its random twins, and the future after its middle."""
+    tasks = []
+    if inquiry.controls.baselines:
+        habits = habits_of(runs.main)
+        tasks = [
+            Task(kind=Kind.RANDOM, arg=str(n), habits=habits) for n in range(inquiry.random_traders)
+        ]
+    if inquiry.controls.point_in_time and inquiry.has_absurd:
+        tasks.append(Task(kind=Kind.ABSURD, arg=str(runs.middle_ns)))
+    return tasks
+
+
+def perform_one(inquiry: Inquiry, task: Task) -> Ran:
+    """Run one task of an inquiry."""
+    inquiry.tell(f"{task.kind} {task.arg}".strip())
+    spec, analyst = inquiry.spec, _of(inquiry)
+    match task.kind:
+        case Kind.AGAIN:
+            return _again(inquiry, int(task.arg))
+        case Kind.BASELINE:
+            make = policy(task.arg, share=inquiry.share)
+            return _ran(inquiry, as_policy(spec, task.arg), policies=make)
+        case Kind.RULES:
+            rules = msgspec.structs.replace(spec, analyst=RULES, prompts=(), analyst_latency_s=0.0)
+            return _ran(inquiry, rules)
+        case Kind.RANDOM:
+            return _random(inquiry, task)
+        case Kind.ABSURD:
+            series = [with_absurd_future(one, int(task.arg)) for one in inquiry.series]
+            return _ran(inquiry, spec, series, policies=inquiry.policies, analyst=analyst)
+        case Kind.MIRROR:
+            series = [mirrored_series(one) for one in inquiry.series]
+            return _ran(inquiry, spec, series, policies=inquiry.policies)
+        case Kind.BLIND:
+            assert analyst is not None
+            blind = msgspec.structs.replace(spec, is_blind=True)
+            return _ran(inquiry, blind, analyst=Blind(analyst, inquiry.masks))
+        case Kind.WITHOUT:
+            assert analyst is not None
+            return _ran(inquiry, spec, analyst=Without(analyst, Role(task.arg)))
+        case _:
+            assert_never(task.kind)
+
+
+def _ran(
+    inquiry: Inquiry,
+    spec: RunSpec,
+    series: Sequence[Series] | None = None,
+    *,
+    policies: MakePolicy | None = None,
+    analyst: Analyst | None = None,
+) -> Ran:
+    data = inquiry.series if series is None else series
+    return Ran(result=inquiry.play(data, spec, policies=policies, analyst=analyst))
+
+
+def _again(inquiry: Inquiry, k: int) -> Ran:
+    """Run what is judged for the k-th time, and keep windows that it saw."""
     if inquiry.is_policy or inquiry.analyst is None:
-        return inquiry.play(inquiry.series, inquiry.spec, policies=inquiry.policies)
+        return _ran(inquiry, inquiry.spec, policies=inquiry.policies)
     listening = Listening(inquiry.analyst(k))
-    result = inquiry.play(inquiry.series, inquiry.spec, analyst=listening)
-    windows[:] = listening.windows
-    return result
+    ran = _ran(inquiry, inquiry.spec, analyst=listening)
+    return Ran(result=ran.result, windows=tuple(listening.windows))
 
 
-def _baselines(inquiry: Inquiry) -> Iterator[tuple[str, RunResult]]:
-    for name in NAMES:
-        if name != RANDOM:
-            inquiry.tell(f"baseline {name}")
-            make = policy(name, share=inquiry.share)
-            yield name, inquiry.play(inquiry.series, as_policy(inquiry.spec, name), policies=make)
-    if not inquiry.is_policy and inquiry.spec.analyst != RULES:
-        inquiry.tell("the same graph with rules in place of the model")
-        spec = msgspec.structs.replace(
-            inquiry.spec, analyst=RULES, prompts=(), analyst_latency_s=0.0
-        )
-        yield RULES, inquiry.play(inquiry.series, spec)
-
-
-def _random(inquiry: Inquiry, main: RunResult) -> Iterator[RunResult]:
-    habits, spec = habits_of(main), as_policy(inquiry.spec, RANDOM)
-    for n in range(inquiry.random_traders):
-        inquiry.tell(f"random trader {n + 1} of {inquiry.random_traders}")
-        seed = inquiry.spec.seed + n
-        make = policy(RANDOM, share=inquiry.share, seed=seed, habits=habits)
-        own = msgspec.structs.replace(spec, seed=seed)
-        yield inquiry.play(inquiry.series, own, policies=make)
+def _random(inquiry: Inquiry, task: Task) -> Ran:
+    seed = inquiry.spec.seed + int(task.arg)
+    make = policy(RANDOM, share=inquiry.share, seed=seed, habits=task.habits)
+    spec = msgspec.structs.replace(as_policy(inquiry.spec, RANDOM), seed=seed)
+    return _ran(inquiry, spec, policies=make)
 
 
 def as_policy(spec: RunSpec, name: str) -> RunSpec:
@@ -203,35 +316,6 @@ def as_policy(spec: RunSpec, name: str) -> RunSpec:
     )
 
 
-def _vary(inquiry: Inquiry, runs: Runs) -> None:
-    """Run the analyst under what the controls change; a policy has neither mask nor agents."""
-    controls, spec = inquiry.controls, inquiry.spec
-    if controls.point_in_time:
-        inquiry.tell("the run with an absurd future")
-        absurd = [with_absurd_future(one, inquiry.middle_ns) for one in inquiry.series]
-        runs.absurd = _other(inquiry, absurd, spec, _of(inquiry))
-    if inquiry.is_policy and controls.counterfactuals:
-        inquiry.tell("the run on mirrored returns")
-        mirror = [mirrored_series(one) for one in inquiry.series]
-        runs.mirror = _other(inquiry, mirror, spec, None)
-    analyst = _of(inquiry)
-    if analyst is None:
-        return
-    if controls.blind:
-        inquiry.tell("the run behind masks")
-        blind = msgspec.structs.replace(spec, is_blind=True)
-        runs.blind = _other(inquiry, inquiry.series, blind, Blind(analyst, inquiry.masks))
-    for role in Role if controls.ablation else ():
-        inquiry.tell(f"the run without {role}")
-        runs.ablated[role] = _other(inquiry, inquiry.series, spec, Without(analyst, role))
-
-
 def _of(inquiry: Inquiry) -> Analyst | None:
     """Return the analyst of the first run: its answers are cached, so it costs nothing again."""
     return None if inquiry.is_policy or inquiry.analyst is None else inquiry.analyst(0)
-
-
-def _other(
-    inquiry: Inquiry, series: Sequence[Series], spec: RunSpec, analyst: Analyst | None
-) -> RunResult:
-    return inquiry.play(series, spec, policies=inquiry.policies, analyst=analyst)

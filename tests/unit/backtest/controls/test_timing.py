@@ -65,12 +65,13 @@ def test_a_revision_is_read_only_once_it_was_published():
         read(records[1], 19)
 
 
-def test_an_absurd_future_leaves_the_past_as_it_was(walk_of, series):
+def test_an_absurd_future_of_five_bars_leaves_the_past_as_it_was(walk_of, series):
     data = series(walk_of(100))
     at_ns = int(data.ts_ns[59]) + DAY_NS
     absurd = with_absurd_future(data, at_ns)
     assert np.array_equal(absurd.close[:60], data.close[:60])
-    ratios = absurd.close[60:] / data.close[60:]
+    assert len(absurd.close) == len(absurd.ts_ns) == 65
+    ratios = absurd.close[60:] / data.close[60:65]
     assert set(ratios.round(9)) == {0.01, 100.0}
     assert absurd.digest != data.digest
     assert "absurd after 2015-03-06" in absurd.source
