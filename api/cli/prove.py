@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import platform
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -26,6 +23,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from api.cli.source import commit, machine
 from api.proving.all import campaigns
 from api.proving.campaign import Campaign, Result, Scale, Tell
 from api.proving.report import Run, keep
@@ -105,8 +103,8 @@ def _run_one(campaign: Campaign, scale: Scale, shown: Console) -> Run:
         form="short" if scale.is_short else "long",
         seed=scale.seed,
         date=f"{date:%Y-%m-%d %H:%M} UTC",
-        commit=_commit(),
-        machine=f"{os.cpu_count()} cores, Python {platform.python_version()}",
+        commit=commit(),
+        machine=machine(),
         seconds=round(time.monotonic() - began, 1),
         result=result,
     )
@@ -163,14 +161,3 @@ def _show(run: Run, out: Console) -> None:
         for row in each.rows:
             table.add_row(*row)
         out.print(table)
-
-
-def _commit() -> str:
-    """Return the commit that runs, or the version where there is no repository."""
-    here = Path(__file__).parent
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    try:
-        asked = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)  # noqa: S603 - a literal command
-    except (OSError, subprocess.CalledProcessError):
-        return "not a repository"
-    return asked.stdout.strip()

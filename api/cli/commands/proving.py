@@ -81,3 +81,22 @@ def prove(
     scale = Scale(is_short=short, seed=seed)
     if not prove(Asked(scale=scale, only=tuple(only or ()), to=to, is_json=as_json, again=again)):
         raise typer.Exit(Exit.FINDING)
+
+
+@app.command(
+    rich_help_panel=Group.PROVE, short_help="Put rules and baselines to real data, and say what is"
+)
+def evidence(
+    seed: Annotated[int, typer.Option(help="Draws masks, random traders and intervals.")] = 1,
+    to: Annotated[Path | None, typer.Option(help="Write the page here (.md), not out.")] = None,
+    tries: Annotated[Path | None, typer.Option(help="Count these tries (.jsonl) too.")] = None,
+    jobs: Annotated[int, typer.Option(help="Runs at once, each in its own process.")] = 1,
+    *,
+    short: Annotated[bool, typer.Option("--short", help="The same of less: minutes.")] = False,
+) -> None:
+    """Judge the rules analyst on real data by every control, and print whatever comes out."""
+    from api.cli.evidence.command import Asked, gather_evidence
+    from api.cli.prove import quieten
+
+    quieten()
+    gather_evidence(Asked(is_short=short, seed=seed, to=to, tries=tries, jobs=jobs))

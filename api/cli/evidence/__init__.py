@@ -1,0 +1,1 @@
+"""`autohedge evidence`: put rules and baselines to real data, and write the page."""
