@@ -721,7 +721,7 @@ async def test_a_crash_before_the_post_is_declared_absent_and_never_sent(stands)
 async def test_an_order_long_past_is_absent_at_the_first_clean_miss(stands):
     """Nothing is sent after an order's time, so hours later nobody need wait the window again."""
     stand = await stands.stand(limits=roomy(unknown_window_s=300.0))
-    old = stand.resting(valid_until=format_ns(stand.clock.now_ns() - 60 * NS_PER_S))
+    old = stand.resting(valid_until=format_ns(stand.clock.now_ns() - 600 * NS_PER_S))
     stand.book.open(old)
     async with stand.gateway:
         stand.gateway.resume()
