@@ -2,6 +2,7 @@
 
 import asyncio
 import configparser
+import json
 import re
 import shutil
 import sqlite3
@@ -151,6 +152,25 @@ def test_a_backup_is_whole_and_audited_while_the_journal_is_open(written, tmp_pa
         (count,) = connection.execute("select count(*) from entries").fetchone()
     connection.close()
     assert count >= 9
+
+
+async def test_a_backup_takes_the_anchors_along_and_none_beyond_its_end(tmp_path):
+    """An hour into a run the copy was called unsound: it had no witness for its own anchors.
+
+    Closing writes an anchor; one more is forged, of an entry that came after the snapshot.
+    """
+    database = tmp_path / "again.sqlite3"
+    config = JournalConfig(url=f"sqlite:///{database}")
+    body = {"code": "C", "message": "m", "symbol": None}
+    async with SqlJournal(config, ManualClock()) as journal:
+        await journal.append(Entry(kind=EntryKind.ALERT, ref="C", body=body))
+    later = {"seq": 10_000, "ts": 1, "hash": "0" * 64}
+    with config.anchor_path.open("a") as anchors:
+        anchors.write(f"{json.dumps(later)}\n")
+    done = await asyncio.to_thread(_backup, database, tmp_path / "backups")
+    assert done.returncode == 0, done.stdout
+    kept = Path(f"{done.stdout.splitlines()[-1]}.anchors")
+    assert 0 < kept.read_text().count("\n") < config.anchor_path.read_text().count("\n")
 
 
 def test_a_backup_opens_as_a_journal_and_goes_on(written, tmp_path):
