@@ -8,13 +8,14 @@ is. A folder of CSV or Parquet files means every one of them.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from backtest.data.candles import Bars, resample
 from backtest.data.checks.series import Period, checked, series_remarks
 from backtest.data.reading.bars import SymbolBars
 from backtest.data.reading.times import known_zone
-from backtest.data.remarks import DataWarning, Odd
+from backtest.data.remarks import DataWarning, Odd, counted
 from backtest.data.sources import Reading, Source, moments_of, tables_of
 from backtest.data.ticks import Moment
 from backtest.records import Series
@@ -73,7 +74,8 @@ def stream(
 
     Raises `ConfigError` (`DATA_KIND`) for a source of bars, when the first moment is asked for.
     """
-    return moments_of(Source.of(spec), symbols, period_of(start, end), how or Reading())
+    asked = period_of(start, end)
+    return moments_of(Source.of(spec), symbols, asked, how or Reading(), rejects=Counter())
 
 
 Loaded = tuple[list[Series], list[DataWarning], list[str]]
@@ -99,10 +101,19 @@ def _bars_of_ticks(source: Source, symbols: Sequence[str], period: Period, how: 
     """Aggregate ticks; days and weeks are made of minutes, for they begin with their market's."""
     asked = how.interval_s or MINUTE_S
     made = Bars(asked if asked < _DAY_S else MINUTE_S, source.origin())
-    made.take(moments_of(source, symbols, period, how))
+    rejects: Counter[str] = Counter()
+    made.take(moments_of(source, symbols, period, how, rejects=rejects))
     series = made.series()
     warnings = [remark for each in series for remark in series_remarks(each, made.hours(each))]
-    return series, warnings, made.symbols
+    return series, [*_unread(source, rejects), *warnings], made.symbols
+
+
+def _unread(source: Source, rejects: Counter[str]) -> list[DataWarning]:
+    if not rejects:
+        return []
+    reasons = ", ".join(f"{reason} {n:,}" for reason, n in sorted(rejects.items()))
+    message = f"{source.path.name}: {counted(rejects.total(), 'message')} unread ({reasons})."
+    return [DataWarning(code=Odd.MESSAGES_UNREAD, symbol="", message=message)]
 
 
 def _gathered(warnings: Sequence[DataWarning]) -> list[DataWarning]:
@@ -113,7 +124,11 @@ def _gathered(warnings: Sequence[DataWarning]) -> list[DataWarning]:
             what = each.message.removeprefix(f"{each.symbol}: ")
             symbols.setdefault((each.code, what), []).append(each.symbol)
     general = [
-        DataWarning(code=code, symbol=" ".join(names), message=f"{_few(names)}: {what}")
+        DataWarning(
+            code=code,
+            symbol=" ".join(names),
+            message=f"{_few(names)}: {what}" if any(names) else what,
+        )
         for (code, what), names in symbols.items()
     ]
     return [*general, *(each for each in warnings if each.rows)]

@@ -31,6 +31,7 @@ class Odd(StrEnum):
     PRICE_JUMP = "PRICE_JUMP"
     IDENTITY_SUSPECTED = "IDENTITY_SUSPECTED"
     BARS_LEFT_OUT = "BARS_LEFT_OUT"
+    MESSAGES_UNREAD = "MESSAGES_UNREAD"
 
 
 MEANINGS: dict[Odd, str] = {
@@ -53,6 +54,7 @@ MEANINGS: dict[Odd, str] = {
         "After more than 30 days without a bar, price or volume are of another order: another "
         "security may have the symbol."
     ),
+    Odd.MESSAGES_UNREAD: "Messages of a tape could not be read and were dropped, as live.",
     Odd.BARS_LEFT_OUT: "Bars were left out because another symbol has none at their time.",
 }
 """What each code means, for the reference and for whoever reads a report."""

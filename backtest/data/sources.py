@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,14 +79,17 @@ class Source:
 
 
 def moments_of(
-    source: Source, symbols: Sequence[str], period: Period, how: Reading
+    source: Source, symbols: Sequence[str], period: Period, how: Reading, *, rejects: Counter[str]
 ) -> Iterator[Moment]:
-    """Yield a source's ticks; raises `ConfigError` (`DATA_KIND`) for one of bars."""
+    """Yield a source's ticks; raises `ConfigError` (`DATA_KIND`) for one of bars.
+
+    `rejects` counts what could not be read, by reason.
+    """
     match source.kind:
         case "package":
             yield from package_moments(source.name, how.cache, symbols, period)
         case "tape":
-            yield from tape_moments(source.path, symbols, period)
+            yield from tape_moments(source.path, symbols, period, rejects)
         case "alpaca":
             yield from moments_of_cache(source.path, symbols, period)
         case _:

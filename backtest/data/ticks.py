@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import count, groupby
 from operator import itemgetter
@@ -27,14 +28,18 @@ class Moment(NamedTuple):
     events: Sequence[MarketEvent]
 
 
-def tape_moments(path: Path, symbols: Sequence[str], period: Period) -> Iterator[Moment]:
+def tape_moments(
+    path: Path, symbols: Sequence[str], period: Period, rejects: Counter[str]
+) -> Iterator[Moment]:
     """Yield a tape's moments, one line in memory at a time; raises `ConfigError` with the line.
 
-    News that names one of the symbols is theirs too. A tape whose receive times run backwards is
-    refused: nothing may be known before its time.
+    News that names one of the symbols is theirs too. Messages that cannot be read are dropped, as
+    the live feed drops them, and counted in `rejects` by their reason. A tape whose receive times
+    run backwards is refused: nothing may be known before its time.
     """
-    last_ns = period.start_ns
-    for number, (ts_ns, events) in enumerate(tape_events(path, FrameDecoder()), start=2):
+    last_ns, decoder = period.start_ns, FrameDecoder()
+    decoder.rejects = rejects
+    for number, (ts_ns, events) in enumerate(tape_events(path, decoder), start=2):
         if ts_ns >= period.end_ns:
             return
         if ts_ns < period.start_ns:

@@ -194,7 +194,8 @@ SETS: tuple[DataSet, ...] = (
         layout=Layout.TICKS,
         # Its module calls them E-Mini S&P 500 futures. The clock is Chicago's: the first tick is
         # at 17:00 on a Sunday, the market's opening, and trading is busiest from 08:30.
-        what="E-mini S&P 500 future, 500,000 trades, clock taken for Chicago's",
+        what="E-mini S&P 500 future, 500,000 trades, clock taken for Chicago's; its bars are of "
+        "New York's hours alone",
         symbols="ES",
         span="2013-09-01 to 2013-09-03",
         licence=_MIT,

@@ -158,6 +158,20 @@ def test_a_print_taken_back_is_in_no_bar(tmp_path):
     assert bars.volume.tolist() == [2.0, 1.0]
 
 
+def test_messages_that_cannot_be_read_are_counted(tmp_path):
+    start = parse_ns("2024-03-01T10:00:00Z")
+    good = {"T": "t", "p": 1.0, "s": 1.0, "i": 1, "tks": "B"}
+    lines = [
+        frame(start, **good),
+        frame(start + 1, **{**good, "p": "dear"}),
+        frame(start + 2, T="?"),
+    ]
+    _, warnings = load(str(tape(tmp_path / "a.tape.zst", *lines)))
+    (told,) = warnings
+    assert told.code == "MESSAGES_UNREAD"
+    assert told.line == "a.tape.zst: 2 messages unread (kind_unknown 1, message_malformed 1)."
+
+
 @pytest.mark.parametrize("price", [0.0, -5.0])
 def test_a_print_at_no_price_is_refused_by_its_number_and_time(tmp_path, refused, price):
     start = parse_ns("2024-03-01T10:00:00Z")
