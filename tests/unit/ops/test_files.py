@@ -154,20 +154,18 @@ def test_a_backup_is_whole_and_audited_while_the_journal_is_open(written, tmp_pa
     assert count >= 9
 
 
-async def test_a_backup_takes_the_anchors_along_and_none_beyond_its_end(tmp_path):
+def test_a_backup_takes_the_anchors_along_and_none_beyond_its_end(tmp_path):
     """An hour into a run the copy was called unsound: it had no witness for its own anchors.
 
     Closing writes an anchor; one more is forged, of an entry that came after the snapshot.
     """
     database = tmp_path / "again.sqlite3"
     config = JournalConfig(url=f"sqlite:///{database}")
-    body = {"code": "C", "message": "m", "symbol": None}
-    async with SqlJournal(config, ManualClock()) as journal:
-        await journal.append(Entry(kind=EntryKind.ALERT, ref="C", body=body))
+    asyncio.run(_write_and_close(config))
     later = {"seq": 10_000, "ts": 1, "hash": "0" * 64}
     with config.anchor_path.open("a") as anchors:
         anchors.write(f"{json.dumps(later)}\n")
-    done = await asyncio.to_thread(_backup, database, tmp_path / "backups")
+    done = _backup(database, tmp_path / "backups")
     assert done.returncode == 0, done.stdout
     kept = Path(f"{done.stdout.splitlines()[-1]}.anchors")
     assert 0 < kept.read_text().count("\n") < config.anchor_path.read_text().count("\n")
@@ -192,6 +190,12 @@ def test_a_backup_opens_as_a_journal_and_goes_on(written, tmp_path):
 def test_a_backup_of_no_journal_fails(tmp_path):
     """A cron job must not report a success that holds nothing."""
     assert _backup(tmp_path / "none.sqlite3", tmp_path / "backups").returncode != 0
+
+
+async def _write_and_close(config):
+    body = {"code": "C", "message": "m", "symbol": None}
+    async with SqlJournal(config, ManualClock()) as journal:
+        await journal.append(Entry(kind=EntryKind.ALERT, ref="C", body=body))
 
 
 def _backup(database, folder):
