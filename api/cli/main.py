@@ -5,6 +5,7 @@ The commands stand in `api.cli.commands`; exit codes and the one screen of help 
 
 from __future__ import annotations
 
+import logging
 import sys
 from types import TracebackType
 
@@ -20,7 +21,18 @@ COMMANDS = (trading, journal, history, proving)
 def main() -> None:
     """Run the command line; the console script."""
     sys.excepthook = _crashed
+    _log_to_stderr()
     sys.exit(run(app))
+
+
+def _log_to_stderr() -> None:
+    """Keep stdout for answers: until settings say how much is logged, only errors are."""
+    import structlog  # noqa: PLC0415 - as `_crashed`
+
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )
 
 
 def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -118,7 +118,7 @@ class Config:
         if missing:
             raise ConfigError(
                 f"{' and '.join(missing)} must be set.",
-                remedy="Copy .env.example to .env and fill them in, or try `autohedge demo`.",
+                remedy="Run `autohedge init`, or try `autohedge demo`, which needs none.",
                 code="KEYS_MISSING",
             )
 

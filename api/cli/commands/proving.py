@@ -21,7 +21,9 @@ def exchange(
     bars: Annotated[Path | None, typer.Option(help="Play these CSV bars.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the made-up markets.")] = 7,
     speed: Annotated[float, typer.Option(help="Times real speed.")] = 1.0,
-    port: Annotated[int, typer.Option(help="REST port; streams take the next one.")] = 8900,
+    port: Annotated[
+        int, typer.Option(help="REST port; streams take the next one.", min=0, max=65_534)
+    ] = 8900,
     symbols: Annotated[int, typer.Option(help="How many symbols, made-up ones beyond 1.")] = 6,
     symbol: Annotated[str, typer.Option(help="What the bars are of.")] = "BARS",
     faults: Annotated[Path | None, typer.Option(help="Go wrong as this plan (JSON) says.")] = None,

@@ -54,7 +54,7 @@ def doctor(
 def demo(
     port: Annotated[int | None, typer.Option(help="Port of HTTP (default: PORT, 3000).")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the made-up markets.")] = 7,
-    symbols: Annotated[int, typer.Option(help="How many symbols to trade.")] = 12,
+    symbols: Annotated[int, typer.Option(help="How many symbols to trade.", min=1, max=50)] = 12,
 ) -> None:
     """Trade a local market with no key and no account: exchange, bot and HTTP."""
     from api.cli.running.demo import run_demo

@@ -27,6 +27,7 @@ from journal.database import JournalConfig
 from journal.reads.reader import Reader
 
 _DEADLINE_S = 120.0
+_REMEDY = "Give a window file, as GET /windows/DIGEST answers it."
 
 
 def run_replay(*, window: Path | None, decision: str | None, analyst: str, as_json: bool) -> None:
@@ -53,9 +54,11 @@ def _read(path: Path) -> Window:
     try:
         file = msgspec.json.decode(path.read_bytes())
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.", remedy=_REMEDY) from error
     except msgspec.DecodeError as error:
-        raise ConfigError(f"{path} is no JSON: {error}.", code="WINDOW_FILE_INVALID") from error
+        raise ConfigError(
+            f"{path} is no JSON: {error}.", remedy=_REMEDY, code="WINDOW_FILE_INVALID"
+        ) from error
     return read_window(file)
 
 

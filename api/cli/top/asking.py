@@ -75,7 +75,7 @@ class Asker:
         except httpx.HTTPStatusError as error:
             shown.fault = _refused(error.response.status_code)
         except httpx.HTTPError as error:
-            shown.fault = f"No answer ({type(error).__name__}): is it running? Asking again."
+            shown.fault = f"No answer ({type(error).__name__}): is it running?"
         except msgspec.MsgspecError:
             shown.fault = "What listens there is no bot of this version: check --url."
         else:
@@ -137,7 +137,7 @@ def words_of(data: dict[str, Any]) -> str:
 def _refused(status: int) -> str:
     if status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
         return "The bot refuses us: set API_TOKEN_READ to its token."
-    return f"The bot answers HTTP {status}. Asking again."
+    return f"The bot answers HTTP {status}."
 
 
 async def _events(answer: httpx.Response) -> AsyncIterator[dict[str, str]]:

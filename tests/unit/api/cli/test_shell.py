@@ -1,11 +1,19 @@
 """What a person meets first: one screen of commands, and one line for what was typed wrong."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import typer
 
 from api.cli.main import Exit, app, run
 from api.cli.shell import Group
+from api.settings import known_variables
 from domain.errors import ConfigError, FeedError, JournalError
+
+ROOT = Path(__file__).parents[4]
 
 
 def type_in(*arguments):
@@ -82,3 +90,46 @@ def test_a_shell_completes_commands(capsys, monkeypatch):
         app(prog_name="autohedge")
     assert not ended.value.code
     assert {"report", "replay", "record"} <= set(capsys.readouterr().out.split())
+
+
+def outcome(*arguments, cwd, **settings):
+    """Run a command as a process, in an empty folder, with only these settings."""
+    kept = {name: value for name, value in os.environ.items() if name not in known_variables()}
+    return subprocess.run(
+        [sys.executable, "-m", "api.cli", *arguments],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        cwd=cwd,
+        env={**kept, **settings, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+
+
+NOWHERE = {
+    "APCA_API_KEY_ID": "PK0123456789",
+    "APCA_API_SECRET_KEY": "s" * 20,
+    "APCA_API_BASE_URL": "http://127.0.0.1:9",
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "code", "said"),
+    [
+        (("run",), {}, Exit.SETTINGS, "autohedge init"),
+        (("demo", "--symbols", "0"), {}, Exit.SETTINGS, "--symbols"),
+        (("exchange", "--port", "99999"), {}, Exit.SETTINGS, "--port"),
+        (("replay", "none.json"), {}, Exit.SETTINGS, "/windows/DIGEST"),
+        (("health",), {"PORT": "9"}, Exit.UNREACHABLE, "BOT_SILENT"),
+        (("reconcile",), {**NOWHERE, "PORT": "9"}, Exit.UNREACHABLE, "APCA_API_BASE_URL"),
+    ],
+)
+def test_bad_input_is_one_line_with_a_remedy_and_nothing_on_stdout(
+    arguments, settings, code, said, tmp_path
+):
+    """No traceback, no log line beside it: stdout is for answers, which scripts read."""
+    ended = outcome(*arguments, cwd=tmp_path, **settings)
+    assert ended.returncode == code, ended.stderr
+    assert said in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1, ended.stderr
+    assert ended.stdout == ""
