@@ -40,8 +40,10 @@ def costs_of(words: str) -> Costs:
         bps = -1.0
     if not 0 <= bps <= _BPS:
         raise ConfigError(
-            f"There is no model of costs called {words!r}.",
-            remedy=f"Use {', '.join(PRESETS)}, or bps=5 for five basis points a side.",
+            f"There is no model of costs called {words!r}."
+            if words
+            else "Say what trading is to cost: nothing is assumed.",
+            remedy=f"--costs {', '.join(PRESETS)}, or bps=5 for five basis points a side.",
             code="COSTS_UNKNOWN",
         )
     return Costs(name=words, commission_bps=bps, venue_fees=False, volume_cap=0.0)

@@ -9,12 +9,12 @@ import logging
 import sys
 from types import TracebackType
 
-from api.cli.commands import history, journal, proving, trading
+from api.cli.commands import backtesting, history, journal, proving, trading
 from api.cli.shell import Exit, Group, app, exit_code_of, run
 
 __all__ = ["COMMANDS", "Exit", "Group", "app", "exit_code_of", "main", "run"]
 
-COMMANDS = (trading, journal, history, proving)
+COMMANDS = (trading, journal, backtesting, history, proving)
 """The modules that declare commands: importing them is what makes the commands known."""
 
 

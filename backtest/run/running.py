@@ -8,12 +8,14 @@ the venue is `exchange.simulated`, time is the market's, and the journal's chain
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import structlog
 from prometheus_client import CollectorRegistry
 
 from backtest.answers.asked import Ending
@@ -93,12 +95,24 @@ def run(series: Sequence[Series], spec: RunSpec, means: Means | None = None) -> 
     means = means or Means()
     _check(series, spec, means)
     with ExitStack() as stack:
+        stack.enter_context(_quietly())
         file = None
         if means.journal is not None:
             file = stack.enter_context(JournalFile(means.journal))
         stage = _Stage(tuple(series), spec, means, file)
         with asyncio.Runner(loop_factory=stage.new_loop) as runner:
             return runner.run(stage.perform())
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep the engine's lines for operators back: history has none, and they would be millions."""
+    before = structlog.get_config()["wrapper_class"]
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    try:
+        yield
+    finally:
+        structlog.configure(wrapper_class=before)
 
 
 def _check(series: Sequence[Series], spec: RunSpec, means: Means) -> None:

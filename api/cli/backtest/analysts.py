@@ -1,0 +1,130 @@
+"""Open who answers in a backtest, after the person has agreed to what it may cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import msgspec
+import typer
+from rich.console import Console
+
+from api.assembly.mapping import analyst_of
+from api.cli.backtest.asked import BacktestCommand, spec_of
+from api.settings import Config
+from backtest.answers import AnswerCache, Asked, Ending, Metered
+from backtest.answers.outside import Outside
+from backtest.baselines.table import policy
+from backtest.flips.budget import HardBudget
+from backtest.records import RunSpec, Series
+from backtest.run.mapping import POLICY
+from backtest.run.running import Means, run
+from domain.errors import ConfigError
+from domain.ports import Budget
+from engine.clock import LiveClock
+from engine.deciding.budget import ModelBudget
+from graph.analysts.llm import Llm
+from graph.analysts.model.conversation import BUILT_IN, digests_of
+from graph.analysts.model.costs import FREE, Price, price_of
+from graph.analysts.model.endpoint import EndpointConfig
+from graph.analysts.model.told import read_told
+from graph.analysts.rules import RULES, Rules
+
+LLM, RECORDED = "llm", "recorded"
+
+
+@contextmanager
+def opened(asked: BacktestCommand, series: Sequence[Series]) -> Iterator[tuple[RunSpec, Means]]:
+    """Yield the spec and means of the run; raises `ConfigError`, and `Abort` for a person's no."""
+    if asked.analyst.startswith(POLICY):
+        name, spec = asked.analyst.removeprefix(POLICY), spec_of(asked, series, asked.analyst)
+        yield spec, Means(policies=policy(name, share=1 / len(series), seed=asked.seed))
+    elif asked.analyst == RULES:
+        yield spec_of(asked, series, RULES), Means(analyst=Rules())
+    elif asked.analyst in {LLM, RECORDED}:
+        with ExitStack() as stack:
+            yield _model(asked, series, stack)
+    else:
+        raise ConfigError(
+            f"There is no analyst {asked.analyst!r} in a backtest.",
+            remedy=f"Use {RULES}, {LLM}, {RECORDED}, or {POLICY}NAME.",
+        )
+
+
+def _model(
+    asked: BacktestCommand, series: Sequence[Series], stack: ExitStack
+) -> tuple[RunSpec, Means]:
+    config = Config.read()
+    endpoint = _endpoint(config, asked)
+    told = BUILT_IN if asked.prompts is None else read_told(asked.prompts)
+    spec = msgspec.structs.replace(
+        spec_of(asked, series, f"llm:{endpoint.model}"),
+        prompts=tuple(sorted(digests_of(told).items())),
+    )
+    cache = stack.enter_context(AnswerCache(asked.answers))
+    ending = Ending()
+    if asked.analyst == RECORDED:
+        return spec, Means(analyst=Asked(endpoint, cache, ending, told=told), ending=ending)
+    price = endpoint.price or price_of(endpoint.model)
+    _get_leave(asked, series, spec, Metered(endpoint, cache, told=told), price)
+    outside = stack.enter_context(Outside())
+    llm = outside.run(_open(endpoint, _budget(config, asked, price)))
+    stack.callback(lambda: outside.run(llm.aclose()))
+    analyst = Asked(endpoint, cache, ending, model=llm, outside=outside, told=told)
+    return spec, Means(analyst=analyst, ending=ending)
+
+
+def _endpoint(config: Config, asked: BacktestCommand) -> EndpointConfig:
+    endpoint = analyst_of(config, LLM).endpoint
+    assert endpoint is not None
+    if asked.model is not None and asked.model != endpoint.model:
+        endpoint = msgspec.structs.replace(endpoint, model=asked.model, price=None)
+    return endpoint
+
+
+def _budget(config: Config, asked: BacktestCommand, price: Price | None) -> Budget:
+    within = ModelBudget(analyst_of(config, LLM).budget, clock=LiveClock())
+    if asked.budget is None:
+        return within
+    if price is None:
+        raise ConfigError(
+            "--budget bounds dollars, and this model's price is not known.",
+            remedy="Set LLM_USD_PER_M_IN and LLM_USD_PER_M_OUT.",
+        )
+    return HardBudget(within, usd=asked.budget, price=price)
+
+
+async def _open(endpoint: EndpointConfig, budget: Budget) -> Llm:
+    """Open the model on the loop that it will be asked on."""
+    return Llm(endpoint, budget)
+
+
+def _get_leave(
+    asked: BacktestCommand,
+    series: Sequence[Series],
+    spec: RunSpec,
+    metered: Metered,
+    price: Price | None,
+) -> None:
+    """Tell what is still to be paid, by the rules' own run, and let a person agree."""
+    console = Console(stderr=True, highlight=False)
+    console.print("Estimating by a run of the rules...", style="dim")
+    run(series, spec, Means(analyst=metered))
+    cost = "an unknown price" if price is None else f"at most about ${metered.usd(price):.4f}"
+    bound = "" if asked.budget is None else f"; no more than ${asked.budget:g} will be spent"
+    told = _told(metered)
+    console.print(f"{told}: {cost}{bound}.", markup=False)
+    if asked.yes or metered.calls == 0 or price == FREE:
+        return
+    if not console.is_terminal:
+        raise ConfigError(
+            "Asking a model costs money, and nobody is here to agree.",
+            remedy="Add --yes, with --budget DOLLARS for a bound.",
+            code="NOT_AGREED",
+        )
+    typer.confirm("Ask?", abort=True, err=True)
+
+
+def _told(metered: Metered) -> str:
+    kept = f", {metered.kept:,} answers are kept already" if metered.kept else ""
+    return f"About {metered.calls:,} calls{kept}"

@@ -1,0 +1,159 @@
+"""Run, judge and tell: what `autohedge backtest` does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from api.cli.backtest.analysts import opened
+from api.cli.backtest.asked import BacktestCommand, controls_of, read_data, spec_of
+from api.cli.source import commit
+from backtest.controls.switches import Controls
+from backtest.data import DataWarning
+from backtest.evidence.judge import judge
+from backtest.evidence.records import Evidence
+from backtest.evidence.runs import Inquiry
+from backtest.policy import MakePolicy
+from backtest.records import Ended, RunResult, RunSpec, Series
+from backtest.report import write_html, write_json
+from backtest.report.records import ReportInput
+from backtest.report.terminal import summary
+from backtest.run.running import Means, run
+from backtest.run.running import Progress as Tell
+from backtest.run.windows import Windowed, run_windows, tasks_of
+from backtest.statistics.figures import total_return
+from domain.ports import Analyst
+
+
+def run_backtest(asked: BacktestCommand) -> bool:
+    """Run and tell; false when the run ended early. Raises `ConfigError` and what data raises.
+
+    A run that was interrupted is told as far as it came, and the interruption goes on.
+    """
+    controls = controls_of(asked.controls)
+    series, warnings = read_data(asked)
+    if asked.windows > 1:
+        return _run_windows(asked, series)
+    with opened(asked, series) as (spec, means):
+        with _bar(asked.analyst) as tell:
+            result = run(series, spec, replace(means, journal=asked.journal, progress=tell))
+        evidence = None
+        if controls is not None and result.ended is Ended.COMPLETE and len(result.equity):
+            evidence = judge(_inquiry(asked, series, spec, means, controls), main=result)
+    _tell(asked, result, evidence, warnings)
+    if result.ended is Ended.INTERRUPTED:
+        raise KeyboardInterrupt
+    return result.ended is Ended.COMPLETE
+
+
+def _inquiry(
+    asked: BacktestCommand,
+    series: Sequence[Series],
+    spec: RunSpec,
+    means: Means,
+    controls: Controls,
+) -> Inquiry:
+    """Ask for everything that a run is held against."""
+    console, analyst = Console(stderr=True, highlight=False), means.analyst
+    return Inquiry(
+        series=series,
+        spec=spec,
+        play=_play,
+        analyst=None if analyst is None else lambda _k: analyst,
+        policies=means.policies,
+        controls=controls,
+        random_traders=asked.random_traders,
+        tell=lambda line: console.print(line, style="dim", markup=False),
+    )
+
+
+def _play(
+    series: Sequence[Series],
+    spec: RunSpec,
+    *,
+    policies: MakePolicy | None = None,
+    analyst: Analyst | None = None,
+) -> RunResult:
+    return run(series, spec, Means(policies=policies, analyst=analyst))
+
+
+def _tell(
+    asked: BacktestCommand,
+    result: RunResult,
+    evidence: Evidence | None,
+    warnings: Sequence[DataWarning],
+) -> None:
+    given = ReportInput(
+        result=result,
+        evidence=evidence,
+        warnings=tuple(warnings),
+        version=version("autohedge"),
+        commit=commit(),
+        made_at=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+    )
+    if asked.report is not None:
+        write_html(asked.report, given)
+    if asked.json is not None:
+        write_json(asked.json, given)
+    out = Console(highlight=False, soft_wrap=True)
+    out.print(_line(result), markup=False)
+    summary(given, out)
+
+
+def _line(result: RunResult) -> str:
+    """Say in one line what the run did."""
+    change = total_return(result.equity)
+    partial = "" if result.ended is Ended.COMPLETE else f" PARTIAL ({result.ended.value})"
+    note = f" ({result.note})" if result.note else ""
+    return (
+        f"{result.spec.analyst}:{partial} return {'-' if change is None else f'{change:+.2%}'}, "
+        f"{len(result.decisions):,} decisions, {len(result.fills):,} fills, "
+        f"{sum(result.denials.values()):,} denials, costs {result.spec.costs.name}.{note}"
+    )
+
+
+def _run_windows(asked: BacktestCommand, series: Sequence[Series]) -> bool:
+    """Run the windows beside each other and print a line for each."""
+    spec = spec_of(asked, series, asked.analyst)
+    tasks = tasks_of(series, spec, asked.windows)
+    with _bar(f"{len(tasks)} windows") as tell:
+        done = run_windows(tasks, jobs=asked.jobs, tell=lambda n: tell(n / len(tasks)))
+    _show_windows(done, Console(highlight=False))
+    return all(each.ended is Ended.COMPLETE for each in done.results)
+
+
+def _show_windows(done: Windowed, out: Console) -> None:
+    table = Table("From", "To", "Return", "Decisions", "Fills", "Denials", "Digest")
+    for each in done.results:
+        change = total_return(each.equity)
+        table.add_row(
+            each.spec.start[:10],
+            each.spec.end[:10],
+            "-" if change is None else f"{change:+.2%}",
+            f"{len(each.decisions):,}",
+            f"{len(each.fills):,}",
+            f"{sum(each.denials.values()):,}",
+            each.digest[:12],
+        )
+    out.print(table)
+    out.print(
+        f"{done.wall_s:.1f} s for {done.busy_s:.1f} s of work: "
+        f"{done.busy_s / done.wall_s:.2f} times one core."
+    )
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[Tell]:
+    """Show on a terminal how far a run is and how long it will still take."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as p:
+        task = p.add_task(title, total=1.0)
+        yield lambda share: p.update(task, completed=share)

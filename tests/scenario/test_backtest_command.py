@@ -1,0 +1,94 @@
+"""`autohedge backtest` from a file of bars to a page, a journal for the auditor, and windows."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from api.cli.backtest.asked import BacktestCommand
+from api.cli.backtest.command import run_backtest
+from domain.errors import ConfigError
+from journal.audit.database import audit
+from journal.database import JournalConfig
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit/backtest/run"))
+from conftest import walk
+
+from domain.records import format_ns
+
+
+@pytest.fixture
+def bars(tmp_path):
+    """A file of 130 daily bars."""
+    series, path = walk("AAPL", 130), tmp_path / "AAPL.csv"
+    rows = zip(
+        (format_ns(ts) for ts in series.ts_ns.tolist()),
+        series.open, series.high, series.low, series.close, series.volume, strict=True,
+    )  # fmt: skip
+    lines = ["time,open,high,low,close,volume", *(",".join(map(str, row)) for row in rows)]
+    path.write_text("\n".join(lines))
+    return path
+
+
+def asked(bars, **changes):
+    fields = {"symbols": ("AAPL",), "data": str(bars), "costs": "stocks", "controls": "none"}
+    return BacktestCommand(**{**fields, "settings": ("warmup=60",), **changes})
+
+
+def test_a_run_leaves_a_page_its_json_and_a_sound_journal(bars, tmp_path, capsys):
+    """One command: the line, the page that shows it, and a chain that an auditor can walk."""
+    files = {name: tmp_path / f"out.{name}" for name in ("html", "json", "sqlite3")}
+    command = asked(bars, report=files["html"], json=files["json"], journal=files["sqlite3"])
+    assert run_backtest(command)
+    assert "rules: return" in capsys.readouterr().out
+    told = json.loads(files["json"].read_bytes())
+    assert len(dict(told["digests"])["journal's last hash"]) == 64
+    assert "<html" in files["html"].read_text()[:300]
+    found = asyncio.run(audit(JournalConfig(url=f"sqlite:///{files['sqlite3']}")))
+    assert found.first_bad is None
+
+
+def test_costs_are_never_assumed(bars):
+    """Without --costs nothing runs, and the line says what may stand there."""
+    with pytest.raises(ConfigError, match="nothing is assumed") as refused:
+        run_backtest(asked(bars, costs=""))
+    assert "none" in refused.value.line
+
+
+def test_a_journal_is_never_written_over(bars, tmp_path):
+    """A second run into the same file is refused before it begins."""
+    path = tmp_path / "journal.sqlite3"
+    path.write_bytes(b"kept")
+    with pytest.raises(ConfigError, match="is there already"):
+        run_backtest(asked(bars, journal=path))
+    assert path.read_bytes() == b"kept"
+
+
+def test_windows_are_runs_of_their_own_whoever_performs_them(bars, capsys):
+    """Two windows in this process: each has its own warm-up and its own digest."""
+    command = asked(bars, analyst="policy:buy-and-hold", windows=2, jobs=1, settings=("warmup=50",))
+    assert run_backtest(command)
+    shown = capsys.readouterr().out
+    assert "2020-01-02" in shown
+    assert "times one core" in shown
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"analyst": "oracle"}, "no analyst"),
+        ({"settings": ("max_drawdown=7",)}, "0 to 1"),
+        ({"settings": ("speed=9",)}, "speed"),
+        ({"interval": "fortnight"}, "interval"),
+        ({"controls": "C12"}, "C12"),
+        ({"analyst": "policy:luck"}, "luck"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(bars, wrong, told):
+    """Each wrong word is named, with what may stand there."""
+    with pytest.raises(ConfigError, match=told):
+        run_backtest(asked(bars, **wrong))
