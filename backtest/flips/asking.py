@@ -36,13 +36,15 @@ class Asking(Record, frozen=True):
 class Found:
     """What has been found so far, by the question's place; it stays when asking is cut short.
 
-    `left_out` counts decisions that whoever yields the questions could not ask again.
+    `left_out` counts decisions that whoever yields the questions could not ask again, `paid_usd`
+    what whoever decides has paid: less than its answers cost where some were kept.
     """
 
     decisions: dict[int, Decision] = field(default_factory=dict)
     by_place: dict[int, dict[int, Sample]] = field(default_factory=dict)
     is_spent: bool = False
     left_out: int = 0
+    paid_usd: float = 0.0
 
     @property
     def asked(self) -> tuple[Asked, ...]:

@@ -36,6 +36,7 @@ class Swayed(building.ScriptedModel):
     """A model whose Director says the opposite when it is told to."""
 
     replies: int = field(default=0)
+    before: int = field(default=0)
 
     def reply(self, body):
         self.replies += 1
@@ -108,6 +109,7 @@ async def settings(model, tmp_path):
     analyst = Llm(config, Unmetered())
     await written(journal, analyst)
     await analyst.aclose()
+    model.before = model.replies
     return {
         "DATABASE_URL": f"sqlite:///{journal}",
         "LLM_BASE_URL": model.url,
@@ -148,15 +150,35 @@ async def test_the_same_prompt_flips_nothing_and_a_contrary_one_everything(house
     assert len(house.orders()) == orders
 
 
-async def test_a_budget_that_runs_out_leaves_a_partial_table(replay, settings):
-    """What was asked is told as partial, no call passes the bound, and the exit status fails."""
+async def test_a_budget_that_runs_out_leaves_a_partial_table_and_more_money_resumes_it(
+    replay, settings, model
+):
+    """No call passes the bound, what was answered is not paid for twice, a third time is free."""
     budget = 0.004
-    code, found, _ = await replay(settings, "--analyst", "llm", "--budget", str(budget))
-    assert code == 1
+    cut, found, _ = await replay(settings, "--analyst", "llm", "--budget", str(budget))
+    assert cut == 1
     assert found["ending"] == "budget_spent"
     assert not found["holds"]
     assert found["flips"]["decisions"] > 0
-    assert 0 < found["flips"]["cost_usd"] <= budget
+    assert 0 < found["paid_usd"] <= budget
+    first_usd = found["paid_usd"]
+
+    code, found, _ = await replay(settings, "--analyst", "llm", "--budget", "1")
+    assert code == 0
+    assert found["flips"]["decisions"] == len(list(WINDOWS.glob("*.json")))
+    whole_usd = found["flips"]["cost_usd"]
+    assert found["paid_usd"] == pytest.approx(whole_usd - first_usd)
+
+    asked = model.replies
+    _, again, _ = await replay(settings, "--analyst", "llm", "--budget", "0")
+    assert (again["flips"], again["asked"]) == (found["flips"], found["asked"])
+    assert (again["paid_usd"], model.replies) == (0, asked)
+
+    await replay(settings, "--analyst", "llm", "--budget", "1", "--samples", "2")
+    once_more = model.replies - asked
+    assert once_more == asked - model.before, "the second sample is a question of its own"
+    await replay(settings, "--analyst", "llm", "--budget", "1", "--fresh")
+    assert model.replies == asked + 2 * once_more
 
 
 async def test_decisions_whose_windows_are_gone_are_counted_and_not_asked(

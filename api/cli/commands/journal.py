@@ -52,10 +52,16 @@ def replay(
     budget: Annotated[
         float | None, typer.Option(min=0, help="Spend at most so many dollars.")
     ] = None,
+    answers: Annotated[Path, typer.Option(help="Where a model's answers are kept.")] = Path(
+        ".cache/answers.sqlite3"
+    ),
     database: Annotated[
         str | None, typer.Option(help="The journal's address (default: DATABASE_URL).")
     ] = None,
     *,
+    kept: Annotated[
+        bool, typer.Option("--kept/--fresh", help="Pay no question twice, or ask all anew.")
+    ] = True,
     yes: Annotated[bool, typer.Option("--yes", help="Ask a model without asking you.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -71,7 +77,8 @@ def replay(
         return
     if window is not None or decision is not None:
         raise typer.BadParameter("a span and one window are two questions: give one of them")
-    from api.cli.study.flips import FlipsCommand, run_flips
+    from api.cli.study.flips import run_flips
+    from api.cli.study.minds import FlipsCommand
 
     asked = FlipsCommand(
         since=since,
@@ -83,6 +90,7 @@ def replay(
         samples=samples,
         threshold=threshold,
         budget=budget,
+        answers=answers if kept else None,
         database=database,
         yes=yes,
         as_json=as_json,

@@ -9,17 +9,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from api.cli.study.minds import RECORDED
 from backtest.flips.records import Asked, Change, Ending, Flips
 from backtest.flips.tally import word
 from backtest.report.writing import percent, percent_between
 from domain.records import Record
 
 MAX_ROWS = 40
-RECORDED = "recorded"
 
 
 class Outcome(Record, frozen=True):
-    """What one run of the command found. `prompts` are the digests of what the roles were told."""
+    """What one run of the command found. `prompts` are the digests of what the roles were told.
+
+    `paid_usd` is what was paid now; answers kept from before cost what they did then.
+    """
 
     analyst: str
     ending: Ending
@@ -27,6 +30,7 @@ class Outcome(Record, frozen=True):
     prompts: dict[str, str]
     flips: Flips
     left_out: int
+    paid_usd: float
     asked: tuple[Asked, ...]
 
     @property
@@ -95,9 +99,9 @@ def _lines(outcome: Outcome) -> list[str]:
         f"Flip rate {percent(flips.rate)}{bounds}: {flips.flipped} of {flips.decisions} decisions "
         f"change at least once; {flips.samples} answers of {outcome.analyst}: {told}."
     )
-    took = "It took" if outcome.analyst != RECORDED else "Nobody was asked; then it took"
+    took = "The answers took" if outcome.analyst != RECORDED else "Nobody was asked; then it took"
     paid = f"{flips.tokens_in:,} + {flips.tokens_out:,} tokens, ${flips.cost_usd:.4f}"
-    lines.append(f"{took} {paid}{_latency(flips)}.")
+    lines.append(f"{took} {paid}{_latency(flips)}; ${outcome.paid_usd:.4f} were paid now.")
     if flips.unanswered:
         lines.append(f"{flips.unanswered} questions compare with nothing: one side gave no answer.")
     if outcome.left_out:

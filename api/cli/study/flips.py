@@ -5,38 +5,34 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
-from datetime import datetime
-from pathlib import Path
 
-import msgspec
-import typer
 from rich.console import Console
 
-from api.assembly.mapping import analyst_of
-from api.assembly.opening.analyst import open_analyst
 from api.assembly.plan import AnalystPlan
 from api.cli.journal.progress import progress
-from api.cli.study.flip_tables import RECORDED, Outcome, show
+from api.cli.study.flip_tables import Outcome, show
+from api.cli.study.minds import (
+    RECORDED,
+    FlipsCommand,
+    budget_of,
+    chosen,
+    name_of,
+    open_minds,
+)
 from api.cli.study.spans import span_of
 from api.settings import Config
 from backtest.flips.asking import Asking, Decide, Found, ask_again
-from backtest.flips.budget import HardBudget
-from backtest.flips.estimate import Estimate, estimate
 from backtest.flips.records import Ending, Journaled
 from backtest.flips.tally import tally
 from domain.decisions import Decision
 from domain.decisions import Outcome as Ended
 from domain.errors import AnalystUnavailable, ConfigError
 from domain.market import Window
-from domain.ports import Budget
+from domain.ports import Analyst
 from domain.records import parse
 from engine.clock import LiveClock
-from engine.deciding.budget import ModelBudget
 from graph.analysts.model.conversation import digests_of
-from graph.analysts.model.costs import FREE, Price, price_of
 from graph.analysts.model.endpoint import KEY_REFUSED, MODEL_UNKNOWN, REQUEST_REFUSED
-from graph.analysts.model.told import read_told
 from graph.desk import Desk
 from graph.desk import replay as replay_recorded
 from journal.database import JournalConfig
@@ -53,24 +49,6 @@ _REFUSALS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class FlipsCommand:
-    """What was asked for; times without a zone are UTC."""
-
-    since: datetime | None = None
-    until: datetime | None = None
-    symbol: str | None = None
-    analyst: str = ""
-    model: str | None = None
-    prompts: Path | None = None
-    samples: int = 1
-    threshold: float | None = None
-    budget: float | None = None
-    database: str | None = None
-    yes: bool = False
-    as_json: bool = False
-
-
 def run_flips(asked: FlipsCommand) -> bool:
     """Print the flip table; false when the rate is over the threshold or not all was asked.
 
@@ -78,7 +56,7 @@ def run_flips(asked: FlipsCommand) -> bool:
     `JournalError`, and `AnalystUnavailable` when nobody answered at all.
     """
     config = Config.read()
-    plan = _plan(config, asked)
+    plan = chosen(config, asked)
     found = Found()
     ending = Ending.COMPLETE
     try:
@@ -88,12 +66,13 @@ def run_flips(asked: FlipsCommand) -> bool:
     if found.is_spent:
         ending = Ending.BUDGET_SPENT
     outcome = Outcome(
-        analyst=_name(plan),
+        analyst=name_of(plan),
         ending=ending,
         threshold=_threshold(plan, asked),
         prompts=digests_of(plan.told),
         flips=tally(found.asked),
         left_out=found.left_out,
+        paid_usd=found.paid_usd,
         asked=found.asked,
     )
     _require_answers(outcome)
@@ -119,34 +98,6 @@ def _require_answers(outcome: Outcome) -> None:
     )
 
 
-def _plan(config: Config, asked: FlipsCommand) -> AnalystPlan:
-    """Return who is asked: the record, unless a model or prompts are named."""
-    kind = asked.analyst or ("llm" if asked.model or asked.prompts else RECORDED)
-    if kind != "llm" and (asked.model or asked.prompts):
-        raise ConfigError(
-            f"--model and --prompts mean nothing to the analyst {kind!r}.",
-            remedy="Use --analyst llm with them, or leave them out.",
-        )
-    if kind in {RECORDED, "rules"} and asked.samples > 1:
-        raise ConfigError(
-            f"The analyst {kind!r} always answers alike.", remedy="Leave --samples out."
-        )
-    if kind == RECORDED:
-        return AnalystPlan(kind=RECORDED, why="the record")
-    plan = analyst_of(config, kind)
-    if plan.endpoint is None:
-        return plan
-    endpoint = plan.endpoint
-    if asked.model is not None and asked.model != endpoint.model:
-        endpoint = msgspec.structs.replace(endpoint, model=asked.model, price=None)
-    told = plan.told if asked.prompts is None else read_told(asked.prompts)
-    return replace(plan, endpoint=endpoint, told=told)
-
-
-def _name(plan: AnalystPlan) -> str:
-    return plan.kind if plan.endpoint is None else f"{plan.kind}:{plan.endpoint.model}"
-
-
 def _threshold(plan: AnalystPlan, asked: FlipsCommand) -> float | None:
     """Return the highest rate that is let pass: the record may not flip at all."""
     is_free = asked.threshold is None and plan.kind == RECORDED
@@ -163,17 +114,19 @@ async def _study(config: Config, plan: AnalystPlan, asked: FlipsCommand, found: 
                 "The journal holds no decision of that span and symbol.",
                 remedy="Widen --since and --until; `autohedge report` says what there is.",
             )
-        budget = await _budget(_questions(reader, span, Found()), plan, asked)
-        decide = await _decide(reader, plan, budget, stack)
+        budget = await budget_of(_questions(reader, span, Found()), plan, asked)
+        if plan.kind == RECORDED:
+            decide = _of_record(reader)
+        else:
+            decide = _of_minds(await open_minds(plan, asked, budget, stack), plan)
         how = Asking(samples=asked.samples, at_once=_at_once(config, plan))
         with progress("Asking again", is_shown=not asked.as_json) as tell:
-            await ask_again(
-                _questions(reader, span, found),
-                decide,
-                found,
-                how,
-                lambda done: tell(done, count * asked.samples),
-            )
+
+            def told(done: int) -> None:
+                found.paid_usd = budget.spent_usd
+                tell(done, count * asked.samples)
+
+            await ask_again(_questions(reader, span, found), decide, found, how, told)
 
 
 def _at_once(config: Config, plan: AnalystPlan) -> int:
@@ -193,68 +146,20 @@ async def _questions(reader: Reader, span: Span, found: Found) -> AsyncIterator[
             )
 
 
-async def _budget(
-    questions: AsyncIterator[Journaled], plan: AnalystPlan, asked: FlipsCommand
-) -> Budget:
-    """Say what it would cost, get leave to spend it, and bound it."""
-    usd = asked.budget if asked.budget is not None else plan.budget.usd_per_day
-    pace = msgspec.structs.replace(plan.budget, usd_per_day=None)
-    within = ModelBudget(pace, clock=LiveClock())
-    if plan.endpoint is None:
-        return within
-    price = plan.endpoint.price or price_of(plan.endpoint.model)
-    if price is None and asked.budget is not None:
-        raise ConfigError(
-            f"The price of {plan.endpoint.model} is not listed, so no budget can be kept.",
-            remedy="Set LLM_MODEL, LLM_USD_PER_M_IN and LLM_USD_PER_M_OUT, and leave --model out.",
-        )
-    total = Estimate()
-    async for journaled in questions:
-        one = estimate(journaled, max_tokens=plan.endpoint.max_tokens, told=plan.told)
-        total = total.plus(one)
-    _get_leave(total, price, asked, usd)
-    return within if usd is None else HardBudget(within, usd=usd, price=price or FREE)
-
-
-def _get_leave(
-    total: Estimate, price: Price | None, asked: FlipsCommand, usd: float | None
-) -> None:
-    """Tell the estimate on stderr; a price without --budget or --yes needs a person's word."""
-    console = Console(stderr=True, highlight=False)
-    cost = (
-        "an unknown price" if price is None else f"${total.usd(price, samples=asked.samples):.4f}"
-    )
-    is_bound = usd is not None and price is not None
-    bound = f"; at most ${usd:g} will be spent" if is_bound else ""
-    answers = "one answer" if asked.samples == 1 else f"{asked.samples} answers"
-    console.print(
-        f"{total.decisions} decisions, {answers} each, about "
-        f"{total.calls * asked.samples} calls: {cost}{bound}.",
-        markup=False,
-    )
-    if asked.yes or asked.budget is not None or price == FREE:
-        return
-    if not console.is_terminal:
-        raise ConfigError(
-            "Asking a model again costs money, and nobody is here to agree.",
-            remedy="Give --budget DOLLARS or --yes.",
-        )
-    typer.confirm("Ask?", abort=True, err=True)
-
-
-async def _decide(
-    reader: Reader, plan: AnalystPlan, budget: Budget, stack: AsyncExitStack
-) -> Decide:
+def _of_record(reader: Reader) -> Decide:
     clock = LiveClock()
-    if plan.kind == RECORDED:
 
-        async def recorded(journaled: Journaled, _sample: int) -> Decision:
-            return await _from_record(journaled, reader, clock)
+    async def recorded(journaled: Journaled, _sample: int) -> Decision:
+        return await _from_record(journaled, reader, clock)
 
-        return recorded
-    desk = Desk(await open_analyst(plan, budget, stack), clock, told=plan.told)
+    return recorded
 
-    async def asked(journaled: Journaled, _sample: int) -> Decision:
+
+def _of_minds(minds: list[Analyst], plan: AnalystPlan) -> Decide:
+    desks = [Desk(mind, LiveClock(), told=plan.told) for mind in minds]
+
+    async def asked(journaled: Journaled, sample: int) -> Decision:
+        desk = desks[sample % len(desks)]
         run = await desk.decide(journaled.window, deadline_s=DEADLINE_S)
         _refuse(run.decision)
         return run.decision
