@@ -49,7 +49,8 @@ class Finding:
 
 def run_doctor(*, as_json: bool) -> None:
     """Look at everything; exits with 1 when something needs a person."""
-    findings = [_harmless(finding) for finding in asyncio.run(_examine())]
+    with Console(stderr=True).status("Asking venue, streams, model and database..."):
+        findings = [_harmless(finding) for finding in asyncio.run(_examine())]
     out = Console(highlight=False)
     if as_json:
         out.print_json(msgspec.json.encode([asdict(each) for each in findings]).decode())

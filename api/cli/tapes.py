@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from api.assembly.mapping import plan_of
+from api.cli.journal.progress import progress
 from api.logs.lines import configure
 from api.settings import Config
 from domain.errors import FeedError
@@ -45,32 +46,31 @@ def record_tape(to: Path, *, seconds: float | None) -> None:
     config = Config.read()
     configure(config)
     plan = plan_of(config, mode="paper")
-    out = Console(highlight=False)
-    asyncio.run(_record(to, plan.feeds, seconds, out))
+    asyncio.run(_record(to, plan.feeds, seconds))
 
 
-async def _record(
-    to: Path, feeds: tuple[AlpacaFeedConfig, ...], seconds: float | None, out: Console
-) -> None:
+async def _record(to: Path, feeds: tuple[AlpacaFeedConfig, ...], seconds: float | None) -> None:
     clock, counter = LiveClock(), _Counter()
+    beside = Console(stderr=True, highlight=False)
 
     def report(notice: FeedNotice) -> None:
-        out.print(f"{notice.line} {notice.remedy}".strip())
+        beside.print(f"{notice.line} {notice.remedy}".strip())
 
     async with TapeRecorder(
         to, source="Alpaca market data", licence="Alpaca's data agreement", clock=clock
     ) as recorder:
         streams = [AlpacaFeed(feed, clock, report=report, recorder=recorder) for feed in feeds]
         try:
-            await _run_all(streams, counter, seconds, out)
+            await _run_all(streams, counter, seconds, beside)
         finally:
             for stream in streams:
                 await stream.aclose()
-    out.print(f"{to}: {recorder.written} frames, {recorder.dropped} dropped.")
+    said = f"{to}: {recorder.written} frames, {recorder.dropped} dropped."
+    Console(highlight=False, soft_wrap=True).print(said, markup=False)
 
 
 async def _run_all(
-    streams: list[AlpacaFeed], counter: _Counter, seconds: float | None, out: Console
+    streams: list[AlpacaFeed], counter: _Counter, seconds: float | None, beside: Console
 ) -> None:
     """Run every stream until the time is over, a signal comes, or one is refused."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -78,15 +78,28 @@ async def _run_all(
         loop.add_signal_handler(number, stop.set)
     running = [asyncio.create_task(stream.run(counter)) for stream in streams]
     told = asyncio.create_task(stop.wait())
+    shown = asyncio.create_task(_show_time_left(seconds, beside))
     done, _ = await asyncio.wait(
         {told, *running}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
     )
-    for task in (told, *running):
+    for task in (told, shown, *running):
         task.cancel()
-    await asyncio.gather(told, *running, return_exceptions=True)
+    await asyncio.gather(told, shown, *running, return_exceptions=True)
     with suppress(asyncio.CancelledError):
         for task in done - {told}:
             error = task.exception()
             if isinstance(error, FeedError):
                 raise error
-    out.print(f"{counter.events} events seen.")
+    beside.print(f"{counter.events} events seen.")
+
+
+async def _show_time_left(seconds: float | None, beside: Console) -> None:
+    """Show how far a recording of a known length has come, on a terminal alone."""
+    if seconds is None:
+        return
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    with progress("Recording", is_shown=True, console=beside) as tell:
+        while True:
+            tell(round(loop.time() - began), round(seconds))
+            await asyncio.sleep(_SHOW_EVERY_S)

@@ -127,6 +127,10 @@ async def test_the_commands_export_and_verify(filled, tmp_path, capsys):
     assert await told("audit", "--export", place) == 0
     assert "Sound: 706 entries" in capsys.readouterr().out
     assert await told(*to) == 2
+    capsys.readouterr()
+    elsewhere = ("export", "--database", url, "--to", f"{place}-json", "--json")
+    assert await told(*elsewhere) == 0
+    assert json.loads(capsys.readouterr().out)["entries"] == 706
     missing = ("--database", f"sqlite:///{tmp_path}/nothing.sqlite3", "--to", f"{place}-2")
     assert await told("export", *missing) == 4
     (tmp_path / "out" / "entries.parquet").write_bytes(b"nothing")

@@ -191,6 +191,9 @@ def export_command(
     database: Annotated[
         str | None, typer.Option(help="The journal's address (default: DATABASE_URL).")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = (
+        False
+    ),
 ) -> None:
     """Write the journal to JSON Lines or Parquet, with its hashes."""
     from api.cli.journal.export import ExportCommand, run_export
@@ -204,5 +207,6 @@ def export_command(
             until=until,
             kinds=kinds,
             has_contents=contents,
+            as_json=as_json,
         )
     )

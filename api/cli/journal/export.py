@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 from rich.console import Console
 
 from api.cli.journal.progress import progress
@@ -31,14 +33,18 @@ class ExportCommand:
     until: datetime | None
     kinds: str
     has_contents: bool
+    as_json: bool = False
 
 
 def run_export(asked: ExportCommand) -> None:
     """Write the files and say what is in them; raises `ConfigError` or `JournalError`."""
     options = _options(asked)
     url = asked.database or Config.read().settings.database_url
-    with progress("Exporting", is_shown=True) as tell:
+    with progress("Exporting", is_shown=not asked.as_json) as tell:
         manifest = asyncio.run(export(JournalConfig(url=url), options, tell))
+    if asked.as_json:
+        sys.stdout.write(msgspec.json.encode(manifest).decode() + "\n")
+        return
     out = Console(highlight=False, soft_wrap=True)
     span = f" ({manifest.first} to {manifest.last})" if manifest.entries else ""
     out.print(f"{manifest.entries} entries{span} in {asked.to / manifest.file}", markup=False)

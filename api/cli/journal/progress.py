@@ -12,9 +12,12 @@ from journal.audit.findings import Tell, tell_nobody
 
 
 @contextmanager
-def progress(title: str, *, is_shown: bool) -> Iterator[Tell]:
-    """Yield what to feed: how many are done, of how many. The bar goes to stderr and vanishes."""
-    console = Console(stderr=True)
+def progress(title: str, *, is_shown: bool, console: Console | None = None) -> Iterator[Tell]:
+    """Yield what to feed: how many are done, of how many. The bar goes to stderr and vanishes.
+
+    Whoever prints beside it must do so through the same `console`.
+    """
+    console = console or Console(stderr=True)
     if not (is_shown and console.is_terminal):
         yield tell_nobody
         return
