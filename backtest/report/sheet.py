@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+import msgspec
 import numpy as np
 
-from backtest.evidence.records import Curve, Evidence
+from backtest.controls.cutoffs import is_claimable, label_all
+from backtest.evidence.records import Curve, Evidence, HeadlineRow
+from backtest.evidence.rows import row_of
 from backtest.records import Ended, RunResult, RunSpec
 from backtest.report import curves
 from backtest.report.marks import charts
 from backtest.report.records import Count, Line, ReportInput, Sheet
+from backtest.statistics.calendar import periods_of
 from domain.records import NS_PER_S, digest, plain
 
 NOTHING_COMPARED = "Nothing was compared: this run alone says nothing about skill."
@@ -40,7 +44,7 @@ def sheet_of(given: ReportInput) -> Sheet:
         ended=result.ended,
         shouts=tuple(_shouts(given)),
         sentence=evidence.sentence if evidence else NOTHING_COMPARED,
-        rows=evidence.rows if evidence else (),
+        rows=evidence.rows if evidence else (_alone(result),),
         n_tries=evidence.n_tries if evidence else None,
         equity=tuple(curves.line(c.name, c.ts_ns, c.equity) for c in (own, *others)),
         bands=(curves.area(evidence.band),) if evidence and evidence.band else (),
@@ -61,6 +65,16 @@ def sheet_of(given: ReportInput) -> Sheet:
         interval_s=result.spec.interval_s,
         decisions=result.decisions,
         fills=result.fills,
+    )
+
+
+def _alone(result: RunResult) -> HeadlineRow:
+    """Measure a run that nothing was compared with: partial, or without controls."""
+    row = row_of(result.spec.analyst, result, result, periods=periods_of(result.spec))
+    cutoff = label_all(result.spec.analyst, (one.ts_ns for one in result.decisions))
+    interval = row.sharpe_interval if is_claimable(cutoff) else None
+    return msgspec.structs.replace(
+        row, is_baseline=False, cutoff=cutoff, sharpe_interval=interval, deflated_sharpe=None
     )
 
 

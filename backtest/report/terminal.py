@@ -22,6 +22,7 @@ def summary(given: ReportInput, console: Console) -> None:
         console.print(_plain(shout), style="bold red", markup=False)
     if sheet.rows:
         console.print(_headline(sheet))
+    if len(sheet.rows) > 1:
         console.print(_beside(sheet))
     console.print(_plain(sheet.sentence), style="bold", markup=False)
     if sheet.controls:

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from backtest.evidence.records import Registered
+from backtest.evidence.records import Cutoff, Registered
 from backtest.records import Costs, Ended
 from backtest.report import ReportInput, sheet_of, writing
 from backtest.report import curves as working
@@ -163,9 +163,24 @@ def test_a_decision_without_a_price_stands_upon_none(make_result):
 
 def test_a_run_without_evidence_says_that_nothing_was_compared(make_result):
     """A lone curve is no proof, and the page says so in the sentence's place."""
-    sheet = sheet_of(ReportInput(result=make_result()))
+    result = make_result()
+    sheet = sheet_of(ReportInput(result=result))
     assert "Nothing was compared" in sheet.sentence
     assert len(sheet.equity) == 1
+    [row] = sheet.rows
+    assert row.figures.total_return == pytest.approx(result.equity[-1] / result.spec.cash - 1)
+    assert (row.denials, row.n_fills) == (69, len(result.fills))
+    assert row.excess is None
+    assert row.deflated_sharpe is None
+
+
+def test_a_run_without_evidence_claims_no_interval_for_what_its_model_may_have_read(make_result):
+    """A model whose knowledge nobody dated is not judged leniently because nothing was compared."""
+    result = make_result()
+    unknown = msgspec.structs.replace(result.spec, analyst="llm:nobody-knows-it")
+    [row] = sheet_of(ReportInput(result=make_result(spec=unknown))).rows
+    assert row.sharpe_interval is None
+    assert row.cutoff is Cutoff.UNKNOWN
 
 
 def test_costs_show_the_models_dollars_and_add_up(given):
