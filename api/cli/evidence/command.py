@@ -13,8 +13,10 @@ from rich.console import Console
 
 from api.cli.evidence.studies import Done, Plan, make, plans, work
 from api.cli.source import commit, machine
-from backtest.evidence.page import Made, page_of
+from backtest.evidence.page import Made, Study, page_of
+from backtest.evidence.records import Evidence
 from backtest.evidence.runs import Ran, Task
+from backtest.records import RunSpec
 from domain.errors import ConfigError
 from domain.records import Record
 
@@ -40,7 +42,9 @@ def gather_evidence(asked: Asked) -> None:
         seed=asked.seed,
         machine=machine(),
     )
-    done = []
+    done: list[tuple[Study, RunSpec, Evidence]] = []
+    if asked.to is not None:
+        _write(page_of(done, made), asked.to)
     for one in _made(plans(is_short=asked.is_short), asked):
         shown.print(f"{one.study.name} ({one.study.seconds:,.0f} s): {one.evidence.sentence}")
         done.append((one.study, one.spec, one.evidence))
