@@ -194,6 +194,7 @@ def test_a_study_is_judged_by_everything_and_says_so_in_one_sentence(tmp_path, s
     """From a file to a page: analyst, baselines, random twins, eleven controls, registered."""
     days_as_csv(tmp_path / "XYZ.csv", walk(310, drift=0.0004).round(4))
     plan = Plan(
+        key="made-up",
         name="Made up",
         about="A random walk.",
         data=f"csv:{tmp_path / 'XYZ.csv'}",

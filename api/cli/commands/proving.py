@@ -89,6 +89,7 @@ def prove(
     rich_help_panel=Group.PROVE, short_help="Put rules and baselines to real data, and say what is"
 )
 def evidence(
+    only: Annotated[list[str] | None, typer.Option(help="wide, deep or ticks; repeat.")] = None,
     seed: Annotated[int, typer.Option(help="Draws masks, random traders and intervals.")] = 1,
     to: Annotated[Path | None, typer.Option(help="Write the page here (.md), not out.")] = None,
     tries: Annotated[Path | None, typer.Option(help="Count these tries (.jsonl) too.")] = None,
@@ -101,4 +102,5 @@ def evidence(
     from api.cli.prove import quieten
 
     quieten()
-    gather_evidence(Asked(is_short=short, seed=seed, to=to, tries=tries, jobs=jobs))
+    chosen = tuple(only or ())
+    gather_evidence(Asked(is_short=short, seed=seed, to=to, tries=tries, jobs=jobs, only=chosen))

@@ -29,6 +29,7 @@ class Asked(Record, frozen=True):
     to: Path | None
     tries: Path | None
     jobs: int
+    only: tuple[str, ...] = ()
 
 
 def gather_evidence(asked: Asked) -> None:
@@ -42,16 +43,28 @@ def gather_evidence(asked: Asked) -> None:
         seed=asked.seed,
         machine=machine(),
     )
+    chosen = _chosen(asked)
     done: list[tuple[Study, RunSpec, Evidence]] = []
     if asked.to is not None:
         _write(page_of(done, made), asked.to)
-    for one in _made(plans(is_short=asked.is_short), asked):
+    for one in _made(chosen, asked):
         shown.print(f"{one.study.name} ({one.study.seconds:,.0f} s): {one.evidence.sentence}")
         done.append((one.study, one.spec, one.evidence))
         if asked.to is not None:
             _write(page_of(done, made), asked.to)
     if asked.to is None:
         Console(highlight=False, markup=False, soft_wrap=True).print(page_of(done, made))
+
+
+def _chosen(asked: Asked) -> Sequence[Plan]:
+    known = plans(is_short=asked.is_short)
+    unknown = set(asked.only) - {plan.key for plan in known}
+    if unknown:
+        raise ConfigError(
+            f"There is no study {min(unknown)!r}.",
+            remedy=f"Choose of {', '.join(plan.key for plan in known)}.",
+        )
+    return [plan for plan in known if plan.key in asked.only or not asked.only]
 
 
 def _made(chosen: Sequence[Plan], asked: Asked) -> Iterator[Done]:

@@ -46,6 +46,7 @@ class Plan(Record, frozen=True):
     Without `symbols` all of the set.
     """
 
+    key: str
     name: str
     about: str
     data: str
@@ -68,6 +69,7 @@ def plans(*, is_short: bool) -> tuple[Plan, ...]:
     daily, less = "package:skfolio", " *Short form: of less than this says.*" if is_short else ""
     return (
         Plan(
+            key="wide",
             name="Twenty large caps, ten years of days",
             about=(
                 "Daily closes of 20 large US stocks that were still there in 2022: *survivors "
@@ -86,6 +88,7 @@ def plans(*, is_short: bool) -> tuple[Plan, ...]:
             has_absurd=False,
         ),
         Plan(
+            key="deep",
             name="Five of them, two years, every control",
             about=(
                 "The same data for five of the twenty, named before anything was run, with the "
@@ -102,6 +105,7 @@ def plans(*, is_short: bool) -> tuple[Plan, ...]:
             random_traders=5 if is_short else 20,
         ),
         Plan(
+            key="ticks",
             name="Real ticks of half a day",
             about=(
                 "500,000 real trades of the E-mini S&P 500 future (inferred from its level), 1 to "

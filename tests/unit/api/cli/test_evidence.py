@@ -32,3 +32,10 @@ def test_a_page_that_cannot_be_written_is_told_before_anything_runs(tmp_path):
     to = Path(tmp_path / "none" / "page.md")
     with pytest.raises(ConfigError, match="cannot be written"):
         gather_evidence(Asked(is_short=True, seed=1, to=to, tries=None, jobs=1))
+
+
+def test_a_study_that_nobody_knows_is_told():
+    with pytest.raises(ConfigError, match="no study 'weekly'"):
+        gather_evidence(
+            Asked(is_short=True, seed=1, to=None, tries=None, jobs=1, only=("weekly", "deep"))
+        )
