@@ -8,9 +8,10 @@ loses spans and delays nothing. No prompt, no answer and no thesis enters a span
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from engine.orders.delivery.points import Point
 
 _EXPORT_S = 3.0
 _CLOSE_S = 4.0
+_TOLD_EVERY_S = 60.0
 _ORDERS_KEPT = 1024
 """Orders whose fills still find their trace; older ones go unlinked."""
 
@@ -205,6 +207,7 @@ async def open_tracing(endpoint: str) -> AsyncIterator[SpanTrace]:
 
     The rest (headers, sampler, resource) is taken from OpenTelemetry's own variables.
     """
+    logging.getLogger(OTLPSpanExporter.__module__).addFilter(_Seldom())
     exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=_EXPORT_S)
     provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(exporter))
@@ -213,6 +216,24 @@ async def open_tracing(endpoint: str) -> AsyncIterator[SpanTrace]:
     finally:
         ending = asyncio.create_task(asyncio.to_thread(provider.shutdown))
         await asyncio.wait({ending}, timeout=_CLOSE_S)
+
+
+class _Seldom(logging.Filter):
+    """Let one line a minute through, of errors alone: a collector that is gone fails every 5 s."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._now = now
+        self._last: float | None = None
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether the line is written."""
+        now = self._now()
+        is_due = self._last is None or now - self._last >= _TOLD_EVERY_S
+        if record.levelno < logging.ERROR or not is_due:
+            return False
+        self._last = now
+        return True
 
 
 def _resource() -> Resource:

@@ -1,6 +1,9 @@
 """A decision's way, as spans: what is in which, how long, and that nothing secret is."""
 
 import asyncio
+import logging
+import sys
+from contextlib import AsyncExitStack
 from decimal import Decimal
 
 import pytest
@@ -8,12 +11,14 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from api.observing.tracing import SpanTrace
+from api.assembly.opening.traces import open_trace
+from api.observing.tracing import SpanTrace, _Seldom
 from domain.decisions import Action, Answer, Brief, Call, Decision, Directive, Outcome, Role
-from domain.errors import AnalystTimeout
+from domain.errors import AnalystTimeout, ConfigError
 from domain.orders import Fill, Leg, OrderRequest, OrderType, Side, TimeInForce
 from engine.deciding.limiter import Priority, Ticket, WakeReason
 from engine.orders.delivery.points import Point
+from engine.tracing import Untraced
 
 SECRET = "the thesis of a stranger"
 TICKET = Ticket(
@@ -173,3 +178,29 @@ def test_what_belongs_to_no_run_writes_nothing(trace, seen):
     trace.reached(Point.AUTHORIZED)
     trace.denied("TRADING_HALTED")
     assert seen.get_finished_spans() == ()
+
+
+async def test_a_collector_without_the_extra_is_one_line(monkeypatch):
+    """What to install, instead of an import error."""
+    monkeypatch.setitem(sys.modules, "api.observing.tracing", None)
+    async with AsyncExitStack() as stack:
+        assert isinstance(await open_trace(None, stack), Untraced)
+        with pytest.raises(ConfigError) as refused:
+            await open_trace("http://127.0.0.1:4318", stack)
+    assert refused.value.code == "OTEL_MISSING"
+    assert "autohedge[otel]" in refused.value.line
+
+
+def test_a_collector_that_is_gone_is_told_once_a_minute():
+    """Its exporter fails every five seconds, and warns before each failure."""
+    now = [0.0]
+    seldom = _Seldom(lambda: now[0])
+
+    def written(level):
+        return seldom.filter(logging.LogRecord("x", level, "", 0, "failed", None, None))
+
+    said = []
+    for second in range(0, 120, 5):
+        now[0] = float(second)
+        said += [(second, written(logging.WARNING)), (second, written(logging.ERROR))]
+    assert [second for second, is_written in said if is_written] == [0, 60]
