@@ -51,13 +51,13 @@ from journal.sql import SqlJournal
 ORIGIN_NS = 1_791_468_000 * NS_PER_S
 SYMBOLS = frozenset({"AAPL", "BTC/USD"})
 QUICK = GatewayConfig(
-    deadline_s=3.0,
+    deadline_s=8.0,
     write_ahead_s=0.5,
     retry_s=0.01,
     retry_longest_s=0.05,
     confirm_s=0.1,
     confirm_longest_s=0.2,
-    lookup=LookupConfig(first_s=0.01, longest_s=0.05, deadline_s=2.0),
+    lookup=LookupConfig(first_s=0.01, longest_s=0.05, deadline_s=8.0),
 )
 
 
@@ -417,7 +417,7 @@ class Stands:
                 secret="secret",
                 rest_url=rest_url,
                 stream_url=stream_url,
-                deadline_s=2.0,
+                deadline_s=6.0,
                 requests_per_minute=100_000,
                 backoff_s=0.02,
                 backoff_max_s=0.05,

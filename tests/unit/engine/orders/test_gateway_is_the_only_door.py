@@ -22,8 +22,12 @@ PACKAGES = (
 GATEWAY = Path("engine/orders/gateway.py")
 DEAD_MAN = Path("engine/deadman/watch.py")
 """The one other hand, in a process of its own, for when the gateway is silent: it only cancels."""
-# Whose `submit` and `cancel` are not a broker's: the gateway's own, threads, matching, candles.
-OTHERS = re.compile(r"(gateway|pool|executor|venue|matcher|life|candles|cancels)\b", re.IGNORECASE)
+# Whose `submit` and `cancel` are not a broker's: the gateway's own, threads, matching, candles
+# (`_of` finds a symbol's in a backtest's data).
+OTHERS = re.compile(
+    r"(gateway|pool|executor|threads?|venue|matcher|life|candles|cancels|_of\(event\.symbol\)$)(\b|$)",
+    re.IGNORECASE,
+)
 
 
 @cache
