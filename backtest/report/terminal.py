@@ -52,7 +52,9 @@ def _headline(sheet: Sheet) -> Table:
 
 def _beside(sheet: Sheet) -> Table:
     """Show everyone in the few columns that a terminal has room for."""
-    table = Table("policy", "return", "Sharpe", "drawdown", "turnover", "excess a year, 95 %")
+    table = Table("policy")
+    for name in ("return", "Sharpe", "drawdown", "turnover", "excess a year, 95 %"):
+        table.add_column(name, no_wrap=True)
     for row in sheet.rows:
         figures = row.figures
         table.add_row(

@@ -43,7 +43,7 @@ def percent_between(interval: Interval | None) -> str:
     """Write an interval of fractions; nothing when there is none."""
     if interval is None:
         return ""
-    return f"{percent(interval.low)} to {percent(interval.high)}"
+    return f"{number(interval.low * 100, 1)} to {percent(interval.high)}"
 
 
 def between(interval: Interval | None) -> str:

@@ -105,7 +105,7 @@ def _lines(outcome: Outcome) -> list[str]:
     if flips.unanswered:
         lines.append(f"{flips.unanswered} questions compare with nothing: one side gave no answer.")
     if outcome.left_out:
-        lines.append(f"{outcome.left_out} decisions have no window any more and were not asked.")
+        lines.append(f"{outcome.left_out} decisions have no window and were not asked.")
     if outcome.threshold is not None:
         is_over = flips.rate is not None and flips.rate > outcome.threshold
         verdict = "OVER" if is_over else "within"

@@ -89,7 +89,8 @@ def _require_answers(outcome: Outcome) -> None:
         return
     if not flips.unanswered:
         raise ConfigError(
-            f"None of the {outcome.left_out} decisions has its window any more.",
+            f"None of the {outcome.left_out} decisions has a window: retention removed them, or a "
+            "policy decided without one.",
             remedy="Ask a span within RETENTION_CONTENTS_DAYS, or an older copy of the journal.",
         )
     raise AnalystUnavailable(
