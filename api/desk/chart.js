@@ -7,6 +7,7 @@ import { minute, price } from "./words.js";
 const AXIS = 68;
 const LANE = 22;
 const FOOT = 20;
+const ROOM = 92;
 const SHARE_OF_VOLUME = 0.16;
 
 const SHAPES = {
@@ -26,6 +27,8 @@ function ticks(low, high, count) {
   const first = Math.ceil(low / step) * step;
   return Array.from({ length: Math.max(0, Math.floor((high - first) / step + 1e-9) + 1) }, (_, n) => first + n * step);
 }
+
+let frames = 0;
 
 const rounded = (number) => Math.round(number * 10) / 10;
 const nothing = { bars: [], forming: null, indicators: {}, interval_s: 60 };
@@ -47,7 +50,11 @@ export class Chart {
     this.height = height;
     this.parts = Object.fromEntries(["grid", "volume", "bands", "wicks", "up", "down", "lines", "levels", "live", "cross", "marks", "rsi"]
       .map((name) => [name, svg("g", { class: name })]));
-    this.svg = svg("svg", { class: "chart", role: "group", "aria-label": label }, ...Object.values(this.parts));
+    // Averages may leave the candles' prices; they are not to be drawn over what stands below.
+    this.frame = svg("rect", { x: 0, y: 0, width: 0, height: 0 });
+    const clip = `frame-${++frames}`;
+    for (const name of ["lines", "bands"]) mark(this.parts[name], "clip-path", `url(#${clip})`);
+    this.svg = svg("svg", { class: "chart", role: "group", "aria-label": label }, svg("clipPath", { id: clip }, this.frame), ...Object.values(this.parts));
     this.legend = element("div", { class: "legend", "aria-hidden": "true" });
     this.hint = element("div", { class: "hint", role: "tooltip", hidden: true });
     this.node = element("div", { class: "plot" }, this.legend, this.svg, this.hint);
@@ -95,6 +102,8 @@ export class Chart {
     mark(this.svg, "width", width);
     mark(this.svg, "height", height);
     this.#scale = this.#scaled(width, height);
+    mark(this.frame, "width", this.#scale.right);
+    mark(this.frame, "height", this.#scale.bottom);
     this.#drawGrid();
     this.#drawCandles();
     this.#drawLines();
@@ -121,7 +130,9 @@ export class Chart {
     const pad = (high - low || high * 0.001) * 0.06;
     low -= pad; high += pad;
     const ground = bottom - (bottom * SHARE_OF_VOLUME) / 2;
-    const step = right / (this.#bars.length + 1);
+    // What stands is named at the right edge, beside the newest candles and not upon them.
+    const room = this.#levels.some((level) => level.to === null) ? ROOM : 0;
+    const step = (right - room) / (this.#bars.length + 1);
     return {
       width, height, right, bottom, step, rsi, low, high,
       x: (n) => rounded((n + 0.5) * step),

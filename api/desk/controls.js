@@ -72,7 +72,7 @@ export class Controls {
     }
     const isActive = status.trading === "active";
     const off = {
-      start: status.session === "running" && isActive, stop: status.session === "stopped", halt: status.trading === "halted" && !STARTABLE.has(status.trading_code),
+      start: isActive ? status.session === "running" : !STARTABLE.has(status.trading_code), stop: status.session === "stopped", halt: status.trading === "halted" && !STARTABLE.has(status.trading_code),
       reduce: !isActive, resume: (isActive || STARTABLE.has(status.trading_code)) && !status.symbols.some((symbol) => symbol.is_reducing),
     };
     for (const [path, each] of Object.entries(this.#buttons)) mark(each, "disabled", off[path] ? "" : null);

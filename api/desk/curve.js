@@ -7,7 +7,7 @@ const TALL = 260;
 const AXIS = 86;
 
 export class Curve {
-  #points = [];
+  #points = null;
   #base = null;
   #frame = 0;
 
@@ -42,6 +42,7 @@ export class Curve {
     const points = this.#points;
     if (!width) return;
     this.parts.cross.replaceChildren();
+    if (points === null) return;
     if (points.length < 2) {
       write(this.legend, "No equity in this span yet: it is journaled as it changes, while the bot runs.");
       this.parts.grid.replaceChildren();
@@ -79,7 +80,7 @@ export class Curve {
   }
 
   #point(at) {
-    if (!this.scale || this.#points.length < 2) return;
+    if (!this.scale || !this.#points || this.#points.length < 2) return;
     const { x, y } = this.scale;
     const nearest = this.#points.reduce((best, each) => Math.abs(x(each[0]) - at) < Math.abs(x(best[0]) - at) ? each : best);
     this.parts.cross.replaceChildren(svg("path", { d: `M${x(nearest[0])} 0V${TALL - 26}` }), svg("circle", { cx: x(nearest[0]), cy: y(nearest[1]), r: 3.5 }));

@@ -48,7 +48,7 @@ export class DecisionPage {
     const { decision, window: seen } = story;
     this.again ??= element("div", { role: "status" });
     this.node.replaceChildren(
-      element("section", { class: "card wide" }, this.#head(story), graph(story), this.again),
+      element("section", { class: "card wide" }, this.#head(story), element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "The graph" }, graph(story)), this.again),
       ...ROLES.map((role) => agent(role, story)),
       card("What the agents saw", { class: "two-thirds" }, ...window_(seen, decision)),
       card("Life of the order", { class: "third" }, timeline(story)),

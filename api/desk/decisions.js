@@ -48,8 +48,8 @@ export class Decisions {
       card("How far runs came", { class: "wide", head: [this.since] }, this.funnel),
       card("Decisions", { class: "wide", head: [element("div", { class: "filters", role: "search" }, ...Object.values(this.fields), button("Clear", () => this.#set({})))] }, this.note, this.table.node, this.more));
     this.refresh = paced(() => this.#refresh(), 900);
-    this.count = paced(() => this.#count(), 1900);
-    this.#timer = setInterval(() => document.hidden || this.count(), 5000);
+    this.count = paced(() => this.#count(), 5000);
+    this.#timer = setInterval(() => document.hidden || this.count(), 15000);
     this.refresh();
     this.count();
   }
@@ -87,6 +87,7 @@ export class Decisions {
     history.replaceState(null, "", query("#/decisions", this.#asked()));
     this.#next = null;
     this.refresh();
+    this.count();
   }
 
   async #refresh() {

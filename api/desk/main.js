@@ -40,6 +40,8 @@ function open() {
   if (now.status) page.status?.();
 }
 
+const sentence = (text) => /[.!?]$/.test(text) ? text : `${text}.`;
+
 /** What is wrong or waits, most urgent first: a line, its tone, and where to go. */
 function* troubles() {
   const { status } = now;
@@ -50,7 +52,7 @@ function* troubles() {
   if (!status.is_journal_up) yield ["bad", "The journal is down: nothing opens. Free its disk or database; it comes back by itself.", "#/health"];
   if (status.trading !== "active") {
     const remedy = ["NEVER_STARTED", "STOPPED"].includes(status.trading_code) ? "Start it on the Controls page." : "Look at it, then resume on the Controls page.";
-    yield [status.trading === "halted" ? "bad" : "warn", `Trading is ${status.trading}: ${status.trading_code}. ${status.trading_reason} ${remedy}`, "#/controls"];
+    yield [status.trading === "halted" ? "bad" : "warn", `Trading is ${status.trading} (${status.trading_code}): ${sentence(status.trading_reason)} ${remedy}`, "#/controls"];
   }
   if (status.approvals_pending) yield ["warn", status.approvals_pending === 1 ? "One order waits for your word." : `${status.approvals_pending} orders wait for your word.`, "#/controls"];
   if (status.session === "running" && !status.is_feed_up) yield ["warn", "A feed is lost: entries of its symbols are denied. It reconnects by itself.", "#/health"];

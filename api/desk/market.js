@@ -109,13 +109,13 @@ export class Market {
       row: (each) => [text(clock(each.ts)), node(each.lines[0] + each.href, () => element("a", { href: each.href }, each.lines[0].replace(/^\S+ /, ""))), text(each.lines.slice(1).join(" · "), "dim"), number(each.price === null ? "" : price(each.price))],
     });
     this.list = new Table({
-      caption: "Symbols", heads: ["Symbol", "#Bid", "#Ask", "#Spread", "State"], empty: "This bot trades no symbols: set TRADING_SYMBOLS.",
+      caption: "Symbols", heads: ["Symbol", "#Bid", "#Ask", "#bps", "State"], empty: "This bot trades no symbols: set TRADING_SYMBOLS.",
       key: (each) => each.symbol, link: (each) => `#/market/${encodeURIComponent(each.symbol)}`,
       row: (each) => {
         const [word, tone] = standing(each);
         const is = each.symbol === this.#symbol;
         return [node(`${each.symbol}${is}`, () => element("a", { href: `#/market/${encodeURIComponent(each.symbol)}`, "aria-current": is ? "true" : null }, each.symbol)),
-          number(price(each.bid)), number(price(each.ask)), number(spread(each), "dim"), node(word, () => badge(word, tone))];
+          number(price(each.bid)), number(price(each.ask)), number(spread(each).replace(" bps", ""), "dim"), node(word, () => badge(word, tone))];
       },
     });
     this.head = element("header", { class: "market" }, this.title, this.state, this.live, element("div", { class: "tools" }, ...this.#tools(), this.decide));

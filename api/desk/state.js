@@ -43,7 +43,6 @@ async function look(answered) {
   if (!document.hidden) timer = setTimeout(refresh, now.isUp ? EVERY_MS : 2 * EVERY_MS);
 }
 
-document.addEventListener("visibilitychange", () => document.hidden || refresh());
 
 const events = new Events(
   (kind, data) => tell("event", kind, data),
@@ -53,8 +52,18 @@ const events = new Events(
   },
 );
 
-/** Say whose quotes are told; none while no page shows any. */
-export const follow = (symbol) => events.follow(symbol);
+let followed = "";
+
+/** Say whose quotes are told; none while no page shows any, and none while nobody looks. */
+export function follow(symbol) {
+  followed = symbol;
+  events.follow(document.hidden ? "" : symbol);
+}
+
+document.addEventListener("visibilitychange", () => {
+  follow(followed);
+  if (!document.hidden) refresh();
+});
 
 /** Which symbol an event is about; none for what is about all. */
 export const symbolOf = (data) => data.symbol ?? data.request?.symbol ?? data.order?.request?.symbol ?? null;

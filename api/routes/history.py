@@ -38,7 +38,7 @@ async def equity(
 ) -> Response:
     """At most `points` of them, evenly over the time since `since`, which is a day ago."""
     now = time.time_ns()
-    begin = now - _DAY_NS if since is None else min(since_ns(since), now - 1)
+    begin = now - _DAY_NS if since is None else max(0, min(since_ns(since), now - 1))
     found = await journal.states.equity_curve(since_ns=begin, until_ns=now, points=points)
     return reply(Page(items=tuple(found), next=None))
 

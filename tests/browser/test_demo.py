@@ -25,19 +25,21 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group
 
 ROOT = Path(__file__).parents[2]
 PICTURES = os.environ.get("DESK_PICTURES")
+FILLS = 6
+"""How many entries have filled before the first picture: a page without trades shows little."""
 PAGES = ("market", "decisions", "decision", "money", "controls", "health")
 READY = {
-    "market": ".chart .wicks path",
+    "market": "p.held > *",
     "decisions": "tbody tr.leads",
     "decision": ".graph .lit",
-    "money": ".plot .curve, .plot .legend",
-    "controls": ".deed",
+    "money": ".plot .curve",
+    "controls": ".waits > *",
     "health": "tbody tr",
 }
-DESKTOP = {"viewport": {"width": 1440, "height": 900}}
+DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 PHONE = {
     "viewport": {"width": 390, "height": 844},
-    "device_scale_factor": 2,
+    "device_scale_factor": 1.5,
     "is_mobile": True,
     "has_touch": True,
 }
@@ -87,18 +89,21 @@ async def _runs(http):
 
 
 async def decided(url):
-    """Return the decision to be shown: one that was ordered, if there is any."""
+    """Return the decision to be shown; for pictures that are kept, one whose order has filled."""
     async with httpx.AsyncClient(base_url=url) as http:
 
-        async def found():
-            for wanted in ("?outcome=ordered", "" if not PICTURES else None):
-                if wanted is not None:
-                    items = (await http.get(f"/decisions{wanted}")).json()["items"]
-                    if items:
-                        return items[0]
-            return None
+        async def newest():
+            return (await http.get("/decisions")).json()["items"]
 
-        return await until(found, 300.0 if PICTURES else 60.0, what="a decision")
+        async def filled():
+            fills = (await http.get("/fills")).json()["items"]
+            entries = [each["fill"] for each in fills if each["fill"]["leg"] == "entry"]
+            return entries if len(entries) >= FILLS else None
+
+        if not PICTURES:
+            return (await until(newest, 60.0, what="a decision"))[0]
+        (fill, *_) = await until(filled, 280.0, what=f"{FILLS} entries that filled")
+        return {"id": fill["client_order_id"].split("-")[1], "symbol": fill["symbol"]}
 
 
 def address(name, made):

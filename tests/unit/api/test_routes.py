@@ -345,5 +345,58 @@ async def test_journal_that_cannot_be_read_does_not_take_the_status_down(desk) -
 )
 async def test_report_takes_times_beyond_what_a_database_counts(desk, name, time) -> None:
     """The year 9999 in nanoseconds is no 64-bit number; it was answered with 500."""
-    answer = await desk.http.get("/report", params={name: time})
-    assert answer.status_code in {200, 422}
+    for path in ("/report", "/funnel", "/equity"):
+        answer = await desk.http.get(path, params={name: time})
+        assert answer.status_code in {200, 422}, path
+
+
+async def test_what_has_been_is_listed_fills_equity_and_what_people_did(desk) -> None:
+    """Newest first, money as strings, times as RFC 3339."""
+    await desk.journal.append(desk.decision("d1", outcome=Outcome.ORDERED), *desk.order_story("d1"))
+    marks = {"day": "2026-01-01", "day_start": "100", "peak": "101"}
+    equity = {"equity": "100.50", "cash": "5", **marks}
+    action = {"action": "halt", "actor": "http:ann", "reason": "news", "args": {}}
+    await desk.journal.append(
+        Entry(kind=EntryKind.EQUITY, ref="a", body=equity),
+        Entry(kind=EntryKind.OPERATOR_ACTION, ref="halt", body=action),
+    )
+    (fill,) = (await desk.http.get("/fills?symbol=btc/usd")).json()["items"]
+    assert (fill["fill"]["price"], fill["fill"]["leg"]) == ("100", "entry")
+    assert (await desk.http.get("/fills?symbol=ETH/USD")).json()["items"] == []
+    old = {"since": "1960-01-01T00:00:00Z", "points": 3}
+    (point,) = (await desk.http.get("/equity", params=old)).json()["items"]
+    assert (point["equity"], point["ts"][-1]) == ("100.50", "Z")
+    (done,) = (await desk.http.get("/actions")).json()["items"]
+    assert (done["action"], done["actor"], done["reason"]) == ("halt", "http:ann", "news")
+
+
+async def test_the_funnel_tells_what_was_due_only_for_all_since_the_start(desk) -> None:
+    """The engine counts since it started, and not by symbol: else it says that it does not know."""
+    await desk.journal.append(desk.decision("d1"), desk.gate("d1", code="PRICE_MOVED"))
+    whole = (await desk.http.get("/funnel")).json()
+    assert (whole["due"], whole["started"]) == (44, 41)
+    part = (await desk.http.get("/funnel?since=1960-01-01T00:00:00Z")).json()
+    assert (part["due"], part["started"]) == (None, None)
+    assert (part["by_outcome"], part["denied"]) == ({"held": 1}, {"PRICE_MOVED": 1})
+    other = (await desk.http.get("/funnel?since=1960-01-01T00:00:00Z&symbol=aapl")).json()
+    assert (other["by_outcome"], other["denied"]) == ({}, {})
+
+
+async def test_reduce_and_candles_are_asked_of_the_engine(desk) -> None:
+    """The reason goes along; a symbol's slash and its case are forgiven."""
+    assert (await desk.http.post("/reduce", json={"reason": "earnings"})).status_code == 200
+    bars = (await desk.http.get("/bars/btc/usd?limit=7")).json()
+    assert bars["bars"][0][0].endswith("Z")
+    assert [ask for ask in await desk.asked() if ask[0] in {"reduce", "bars"}] == [
+        ("reduce", {"actor": "http:127.0.0.1", "reason": "earnings"}),
+        ("bars", {"symbol": "BTC/USD", "limit": 7}),
+    ]
+    for path in (
+        "/bars/AAPL?limit=0",
+        "/bars/AAPL?limit=251",
+        "/equity?points=501",
+        "/fills?limit=0",
+    ):
+        assert (await desk.http.get(path)).status_code == 422, path
+    for path in ("/decisions?text=", f"/decisions?text={'x' * 201}"):
+        assert (await desk.http.get(path)).status_code == 422, path
