@@ -8,9 +8,8 @@ import httpx
 import msgspec
 from rich.console import Console
 
-from api.cli.running.door import door_of
+from api.cli.running.door import address_of
 from api.cli.shell import BotSilent
-from api.settings import Config
 from domain.records import Record
 
 _TIMEOUT_S = 5.0
@@ -32,8 +31,7 @@ def run_health(*, url: str, is_alive_enough: bool, as_json: bool) -> bool:
     With `is_alive_enough` it is well as long as it answers: a bot that protects positions must not
     be restarted because its feed is down.
     """
-    where = url.rstrip("/") or door_of(Config.read()).reachable.url
-    health = _ask(where)
+    health = _ask(address_of(url))
     if as_json:
         sys.stdout.write(msgspec.json.encode(health).decode() + "\n")
     else:
@@ -48,7 +46,7 @@ def _ask(url: str) -> Health:
         answer = httpx.get(f"{url}/health", timeout=_TIMEOUT_S, trust_env=False)
         answer.raise_for_status()
         return msgspec.json.decode(answer.content, type=Health)
-    except (httpx.HTTPError, httpx.InvalidURL, msgspec.MsgspecError) as error:
+    except (httpx.HTTPError, msgspec.MsgspecError) as error:
         raise BotSilent(
             f"No bot answers at {url} ({type(error).__name__}).",
             remedy="Start it with `autohedge run`, or set PORT or --url.",

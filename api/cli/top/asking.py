@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -18,6 +19,8 @@ PERIOD_S = 1.0
 _LEAST_S = 0.25
 _TIMEOUT_S = 3.0
 _RECONNECT_S = 1.0
+_SILENCE_S = 60.0
+"""The stream says something every 15 s; one that is silent for so long is lost."""
 _SHOWN = 30
 _QUIET = frozenset({"quote_updated", "bar_closed", "decision_started", "reconciled"})
 """What happens all the time, or says nothing that the tables do not."""
@@ -51,12 +54,9 @@ class Asker:
             while True:
                 await self.look()
                 await asyncio.sleep(_LEAST_S)
-                with_pause = asyncio.timeout(PERIOD_S - _LEAST_S)
-                try:
-                    async with with_pause:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(PERIOD_S - _LEAST_S):
                         await self._wake.wait()
-                except TimeoutError:
-                    pass
                 self._wake.clear()
 
     async def once(self) -> None:
@@ -102,16 +102,15 @@ class Asker:
     async def _listen(self) -> None:
         """Hear what happens, from where the last connection ended; come back for ever."""
         while True:
-            try:
-                headers = {"Last-Event-ID": self._last_id} if self._last_id else {}
+            headers = {"Last-Event-ID": self._last_id} if self._last_id else {}
+            patience = httpx.Timeout(_TIMEOUT_S, read=_SILENCE_S)
+            with suppress(httpx.HTTPError, msgspec.MsgspecError):
                 async with self._client.stream(
-                    "GET", "/events", headers=headers, timeout=httpx.Timeout(_TIMEOUT_S, read=60)
+                    "GET", "/events", headers=headers, timeout=patience
                 ) as answer:
                     answer.raise_for_status()
                     async for fields in _events(answer):
                         self._hear(fields)
-            except httpx.HTTPError:
-                pass
             await asyncio.sleep(_RECONNECT_S)
 
     def _hear(self, fields: dict[str, str]) -> None:

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from api.cli.running.door import door_of
+from api.cli.running.door import address_of
 from api.cli.shell import BotSilent
 from api.cli.top.asking import Asker
 from api.cli.top.drawing import draw
@@ -42,7 +42,7 @@ def run_top(options: TopOptions) -> None:
     config = Config.read()
     security = config.security
     token = security.token or security.read_token or security.trade_token
-    snapshot = Snapshot(url=(options.url or door_of(config).reachable.url).rstrip("/"))
+    snapshot = Snapshot(url=address_of(options.url, lambda: config))
     out = Console(highlight=False)
     if options.once or options.as_json or not (out.is_terminal and sys.stdin.isatty()):
         _show_once(snapshot, token, out, as_json=options.as_json)

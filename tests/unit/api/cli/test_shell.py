@@ -121,6 +121,7 @@ NOWHERE = {
         (("exchange", "--port", "99999"), {}, Exit.SETTINGS, "--port"),
         (("replay", "none.json"), {}, Exit.SETTINGS, "/windows/DIGEST"),
         (("health",), {"PORT": "9"}, Exit.UNREACHABLE, "BOT_SILENT"),
+        (("health", "--url", "http://[bad"), {}, Exit.SETTINGS, "http://HOST:PORT"),
         (("reconcile",), {**NOWHERE, "PORT": "9"}, Exit.UNREACHABLE, "APCA_API_BASE_URL"),
     ],
 )
