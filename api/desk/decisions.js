@@ -118,7 +118,7 @@ export class Decisions {
   #show() {
     this.table.show(this.#items);
     this.more.hidden = this.#next === null;
-    write(this.note, this.#items.length ? `${whole(this.#items.length)}${this.#next ? " of more" : ""} shown.` : "");
+    write(this.note, this.#items.length ? (this.#next ? `The newest ${whole(this.#items.length)} are shown.` : `${whole(this.#items.length)} in all.`) : "");
   }
 
   async #count() {
