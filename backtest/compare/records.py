@@ -126,4 +126,5 @@ class Comparison(Record, frozen=True):
     def holds(self, tolerance_usd: float) -> bool:
         """Tell whether the sides agree: no dollar beyond the tolerance, and at 0 no decision."""
         is_same = not (self.changed or self.only_live or self.only_simulated)
-        return self.moved_usd <= tolerance_usd and (tolerance_usd > 0 or is_same)
+        moved_usd = round(self.moved_usd, 6)  # what lies below is arithmetic's
+        return moved_usd <= tolerance_usd and (tolerance_usd > 0 or is_same)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from backtest.compare.records import Execution, Seen, Side, Step
 from backtest.records import DecisionRow, FillRow
 from domain.decisions import Decision
-from domain.market import Window
+from domain.market import AssetClass, Window, asset_class_of
 from domain.orders import Fill, OrderRequest
 from domain.orders import Side as OrderSide
 from domain.records import parse_ns
@@ -86,14 +86,15 @@ def step_of_row(row: DecisionRow) -> Step:
 
 
 def execution_of_row(row: FillRow) -> Execution:
-    """Return a backtest's fill; what its price holds already is no fee."""
+    """Return a backtest's fill: every cost but a pair's fee stands in its price."""
+    is_pair = asset_class_of(row.symbol) is AssetClass.CRYPTO
     return Execution(
         ts_ns=row.ts_ns,
         symbol=row.symbol,
         quantity=row.quantity,
         price=row.price,
         leg=row.leg,
-        fee_usd=row.costs.commission + row.costs.venue_fees,
+        fee_usd=row.costs.venue_fees if is_pair else 0.0,
         reference=row.reference_price or None,
         step_id=row.decision_id,
     )

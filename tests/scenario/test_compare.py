@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,8 +22,10 @@ from backtest.records import (
     RunSpec,
 )
 from backtest.report import ReportInput, write_json
+from domain.records import format_ns
 from exchange.config import seeded_crypto, seeded_stock
 from journal.reads.report import Span
+from tests.unit.backtest.run.conftest import walk
 
 
 def backtest_of(side, *, worse: float) -> RunResult:
@@ -150,3 +153,61 @@ def test_what_cannot_be_compared_is_refused_in_a_line(
     told = capsys.readouterr().err
     assert said in told
     assert "Traceback" not in told
+
+
+@pytest.fixture
+def backtest(tmp_path, monkeypatch, capsys):
+    """`backtest(name, costs, analyst)`: run made-up months; returns the journal and the JSON."""
+    monkeypatch.chdir(tmp_path)
+    series = walk("AAPL", 160)
+    columns = (series.open, series.high, series.low, series.close, series.volume)
+    rows = zip((format_ns(ts) for ts in series.ts_ns.tolist()), *columns, strict=True)
+    lines = ["time,open,high,low,close,volume", *(",".join(map(str, row)) for row in rows)]
+    (tmp_path / "AAPL.csv").write_text("\n".join(lines))
+
+    def made(name, costs, analyst):
+        journal, told = f"{name}.sqlite3", f"{name}.json"
+        command = ["backtest", "AAPL", "--data", "AAPL.csv", "--controls", "none"]
+        command += ["--set", "warmup=60", "--set", "max_order_amount=50000"]
+        command += ["--analyst", analyst, "--costs", costs, "--journal", journal, "--json", told]
+        assert run(lambda: app(command)) == 0
+        capsys.readouterr()
+        return journal, told
+
+    return made
+
+
+def compared(capsys, *sides):
+    code = run(lambda: app(["compare", *sides, "--json"]))
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_two_backtests_differ_by_what_their_equity_differs(backtest, capsys):
+    """Costs alone were changed: their sum, to the cent, is what one run has more than the other.
+
+    And a backtest's own journal agrees with its JSON: no cost is counted twice.
+    """
+    cheap, told = backtest("cheap", "bps=1", "policy:macd")
+    dear, told_dear = backtest("dear", "bps=40", "policy:macd")
+    code, found = compared(capsys, cheap, dear)
+    assert code == 1
+    ended = [
+        json.loads(Path(name).read_bytes())["equity"][0]["values"][-1] for name in (told, told_dear)
+    ]
+    assert ended[0] > ended[1]
+    assert found["usd"] == pytest.approx(ended[0] - ended[1], abs=0.01)
+    assert found["usd_by_cause"]["fill"] > 0
+
+    code, found = compared(capsys, cheap, told)
+    assert code == 0
+    assert (found["changed"], found["moved_usd"]) == (0, pytest.approx(0, abs=0.01))
+
+
+def test_a_backtests_own_journal_is_asked_again_like_any(backtest, capsys):
+    """Windows, prompts and answers are in it; the record flips nothing."""
+    journal, _ = backtest("rules", "stocks", "rules")
+    command = ["replay", "--since", "1990-01-01", "--database", f"sqlite:///{journal}"]
+    assert run(lambda: app(command)) == 0
+    told = capsys.readouterr().out
+    assert "Flip rate 0.0" in told
+    assert " 0 decisions" not in told
