@@ -60,22 +60,28 @@ def _head(shown: Snapshot, status: Status, width: int) -> Iterator[Text]:
     state = Text("trading ", style=DULL)
     state.append(f"{status.trading.upper()}{code}", style=_STATE.get(status.trading, BAD))
     state.append(f"  session {status.session}")
-    if width < NARROW:
-        yield state
-        state = Text()
-    parts = {
-        "feed": status.is_feed_up,
-        "orders": status.is_order_stream_up,
-        "journal": status.is_journal_up,
-        "books": status.is_reconciled,
-    }
-    for name, is_up in parts.items():
-        state.append(f"{'  ' if state else ''}{name} ")
-        state.append("ok" if is_up else "DOWN", style=GOOD if is_up else BAD)
-    yield state
+    parts = _parts(status)
+    if len(state) + len(parts) + 2 <= width:
+        yield Text("  ").join([state, parts])
+    else:
+        yield from (state, parts)
     if status.trading_reason and code:
         yield Text(f"  {printable(status.trading_reason)}", style=DULL)
     yield from _money(shown, status, width)
+
+
+def _parts(status: Status) -> Text:
+    """Say of each part whether it works."""
+    said = Text()
+    for name, is_up in (
+        ("feed", status.is_feed_up),
+        ("orders", status.is_order_stream_up),
+        ("journal", status.is_journal_up),
+        ("books", status.is_reconciled),
+    ):
+        said.append(f"{'  ' if said else ''}{name} ")
+        said.append("ok" if is_up else "DOWN", style=GOOD if is_up else BAD)
+    return said
 
 
 def _money(shown: Snapshot, status: Status, width: int) -> Iterator[Text]:
