@@ -2,8 +2,8 @@
 
 alpaca-py's client blocks, has no time-out, sleeps through its own retries and is not promised to
 be safe between threads (its source, 0.44). So each worker thread has its own clients, with a
-time-out mounted and the retries set to none, and answers come raw: one unknown value must not cost
-a page.
+time-out and our own retries of a failed page mounted, and answers come raw: one unknown value must
+not cost a page.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from alpaca.data.requests import (
 )
 from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
 from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from domain.errors import FeedError, FeedLimited, FeedRefused
 from domain.market import Bar, NewsItem, Quote
@@ -100,6 +101,8 @@ class Span:
 
 WINDOW_S = 60.0
 """The venue counts requests by the minute: the pause when it names none."""
+_PAGE_TRIES = 3
+_FAILURES = (500, 502, 503, 504)
 _MISUNDERSTOOD = frozenset({400, 404, 422})
 TAKEN_BACK = frozenset({"canceled", "incorrect"})
 """What `u` says of a print that its market took back or replaced (Alpaca, historical trades)."""
@@ -262,10 +265,23 @@ class Clients:
 
 
 class _Impatient(HTTPAdapter):
-    """Put a time-out into every request, and an end to a question of many pages."""
+    """Put a time-out into every request, and an end to a question of many pages.
+
+    A page that the venue fails is asked for again here: reading twice harms nothing, and one lost
+    answer of twenty must not cost the nineteen others.
+    """
 
     def __init__(self, connect_s: float, read_s: float) -> None:
-        super().__init__()
+        super().__init__(
+            max_retries=Retry(
+                total=_PAGE_TRIES - 1,
+                status_forcelist=_FAILURES,
+                allowed_methods=("GET",),
+                backoff_factor=0.1,
+                raise_on_status=False,
+                respect_retry_after_header=False,
+            )
+        )
         self._timeout = (connect_s, read_s)
         self.ends_s = 0.0
 
