@@ -39,7 +39,7 @@ class Step(Record, frozen=True):
 
 
 class Execution(Record, frozen=True):
-    """One fill of ours; `reference` is the price that the order was made at."""
+    """One fill of ours; `reference` is the price that the decision which ordered it saw."""
 
     ts_ns: int
     symbol: str
@@ -103,7 +103,7 @@ class Comparison(Record, frozen=True):
 
     `usd` is the live result less the simulated one, with what is still held at the same prices;
     `usd_by_cause` adds up to it. `outside` counts decisions beyond the time both sides cover.
-    Slippage is the mean in basis points against the orders' reference prices, above zero worse.
+    Slippage is the mean in basis points against what the decisions saw, above zero worse.
     """
 
     pairs: tuple[Pair, ...]

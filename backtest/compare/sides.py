@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from backtest.compare.records import Execution, Seen, Side, Step
 from backtest.records import DecisionRow, FillRow
 from domain.decisions import Decision
 from domain.market import AssetClass, Window, asset_class_of
-from domain.orders import Fill, OrderRequest
+from domain.orders import Fill, Leg, OrderRequest
 from domain.orders import Side as OrderSide
 from domain.records import parse_ns
+
+_ORDERED_BY_AGENTS = frozenset({Leg.ENTRY.value, Leg.REDUCE.value})
 
 
 def side_of(
@@ -20,11 +24,23 @@ def side_of(
     *,
     interval_s: int | None = None,
 ) -> Side:
-    """Put a side together, in the order of time."""
+    """Put a side together, in the order of time.
+
+    What an agent ordered is measured against the price that its decision saw, on both sides alike;
+    a stop or a target has no such price.
+    """
+    ordered = sorted(steps, key=lambda step: step.as_of_ns)
+    seen = {step.id: step.price for step in ordered}
+    priced = (
+        msgspec.structs.replace(each, reference=seen.get(each.step_id or "") or None)
+        if each.leg in _ORDERED_BY_AGENTS
+        else each
+        for each in executions
+    )
     return Side(
         name=name,
-        steps=tuple(sorted(steps, key=lambda step: step.as_of_ns)),
-        executions=tuple(sorted(executions, key=lambda each: each.ts_ns)),
+        steps=tuple(ordered),
+        executions=tuple(sorted(priced, key=lambda each: each.ts_ns)),
         interval_s=interval_s,
     )
 
@@ -57,7 +73,7 @@ def _seen(window: Window) -> Seen:
 
 
 def execution_of(fill: Fill, request: OrderRequest | None) -> Execution:
-    """Return a journaled fill; its order's request says who wanted it and at which price."""
+    """Return a journaled fill; its order's request says who wanted it."""
     sign = 1.0 if fill.side is OrderSide.BUY else -1.0
     return Execution(
         ts_ns=parse_ns(fill.ts_event),
@@ -66,7 +82,6 @@ def execution_of(fill: Fill, request: OrderRequest | None) -> Execution:
         price=float(fill.price),
         leg=fill.leg.value,
         fee_usd=float(fill.fee),
-        reference=float(request.reference_price) if request else None,
         step_id=request.decision_id if request else None,
     )
 
@@ -95,6 +110,5 @@ def execution_of_row(row: FillRow) -> Execution:
         price=row.price,
         leg=row.leg,
         fee_usd=row.costs.venue_fees if is_pair else 0.0,
-        reference=row.reference_price or None,
         step_id=row.decision_id,
     )

@@ -127,7 +127,7 @@ async def test_a_session_agrees_with_itself_and_differs_from_a_dearer_simulation
     assert found["usd_by_cause"]["fill"] == pytest.approx(traded * 0.001, rel=1e-6)
     assert found["usd"] == pytest.approx(found["usd_by_cause"]["fill"])
     worse = found["slippage_simulated_bps"] - found["slippage_live_bps"]
-    assert worse == pytest.approx(10, abs=0.1)
+    assert worse == pytest.approx(10, abs=0.1), "ten basis points dearer"
 
     code, found = await compared(simulation, "--tolerance", str(traded * 0.0011))
     assert code == 0
@@ -201,6 +201,7 @@ def test_two_backtests_differ_by_what_their_equity_differs(backtest, capsys):
     code, found = compared(capsys, cheap, told)
     assert code == 0
     assert (found["changed"], found["moved_usd"]) == (0, pytest.approx(0, abs=0.01))
+    assert found["slippage_live_bps"] == pytest.approx(found["slippage_simulated_bps"], abs=0.01)
 
 
 def test_a_backtests_own_journal_is_asked_again_like_any(backtest, capsys):

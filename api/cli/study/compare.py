@@ -93,7 +93,7 @@ def _show(found: Comparison, names: tuple[str, str], out: Console) -> None:
         soft_wrap=True,
     )
     out.print(
-        f"Slippage against the orders' references: {_bps(found.slippage_live_bps)} live, "
+        f"Slippage against the prices that decisions saw: {_bps(found.slippage_live_bps)} live, "
         f"{_bps(found.slippage_simulated_bps)} simulated. Live less simulated: {usd(found.usd)}.",
         markup=False,
         soft_wrap=True,
