@@ -20,14 +20,15 @@ from domain.ports import Entry, EntryKind
 from domain.records import Record, digest, parse, plain
 
 REGISTERED = "register"
+DAY = len("2024-01-31")
 
 
 class Registration(Record, frozen=True):
     """What is claimed in advance, and with what it will be tried.
 
-    `universe` are the symbols, `start` and `end` RFC 3339, `analyst` as in `RunSpec`, `prompts`
-    (role, digest), `primary_figure` the one figure that decides, `n_tries` how many configurations
-    were tried before or will be.
+    `universe` are the symbols, `start` and `end` the first and last day of the data (a date, or
+    RFC 3339), `analyst` as in `RunSpec`, `prompts` (role, digest), `primary_figure` the one figure
+    that decides, `n_tries` how many configurations were tried before or will be.
     """
 
     hypothesis: str
@@ -138,7 +139,13 @@ def _differences(registration: Registration, spec: RunSpec) -> list[str]:
         n_tries=registration.n_tries,
     )
     names = Registration.__struct_fields__
-    return [name for name in names if getattr(registration, name) != getattr(did, name)]
+    return [name for name in names if _told(registration, name) != _told(did, name)]
+
+
+def _told(registration: Registration, name: str) -> object:
+    """Return a field as it is compared with what a run did: times to the day."""
+    value = getattr(registration, name)
+    return value[:DAY] if name in {"start", "end"} else value
 
 
 def registration(registered: Registered, *, n_tries: int) -> ControlResult:

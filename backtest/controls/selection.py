@@ -99,9 +99,9 @@ def selection(row: HeadlineRow, *, n_tries: int, superiority: Superiority | None
     deflated = row.deflated_sharpe
     p = None if superiority is None else superiority.consistent
     figures = {"tries": float(n_tries), "deflated_sharpe": deflated, "spa_p": p}
-    if deflated is None:
-        return found("C8", "the Sharpe ratio is undefined", passed=None, **figures)
     told = f"{n_tries} configuration{'s' if n_tries > 1 else ''} tried"
+    if deflated is None:
+        return found("C8", f"{told}: no Sharpe ratio to deflate", passed=None, **figures)
     line = f"{told}: skill is {deflated:.1%} probable (deflated Sharpe)"
     if p is not None:
         line += f"; Hansen's test of all rules against buy and hold: p = {p:.3f}"

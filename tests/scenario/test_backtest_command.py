@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from api.cli.backtest.asked import BacktestCommand
+from api.cli.backtest.asked import BacktestCommand, read_data, spec_of
 from api.cli.backtest.command import run_backtest
+from backtest.controls.registration import registration_of, write
 from domain.errors import ConfigError
 from journal.audit.database import audit
 from journal.database import JournalConfig
@@ -36,7 +37,8 @@ def bars(tmp_path):
 
 def asked(bars, **changes):
     fields = {"symbols": ("AAPL",), "data": str(bars), "costs": "stocks", "controls": "none"}
-    return BacktestCommand(**{**fields, "settings": ("warmup=60",), **changes})
+    fields |= {"settings": ("warmup=60",), "tries": bars.parent / "tries.jsonl"}
+    return BacktestCommand(**{**fields, **changes})
 
 
 def test_a_run_leaves_a_page_its_json_and_a_sound_journal(bars, tmp_path, capsys):
@@ -92,3 +94,24 @@ def test_what_cannot_be_is_said_in_one_line(bars, wrong, told):
     """Each wrong word is named, with what may stand there."""
     with pytest.raises(ConfigError, match=told):
         run_backtest(asked(bars, **wrong))
+
+
+def test_a_run_is_registered_counted_and_held_to_both(bars, tmp_path, capsys):
+    """The second try of other costs is a second try; one that was not registered is exploratory."""
+    register, told = tmp_path / "claim.json", tmp_path / "out.json"
+    series, _ = read_data(asked(bars))
+    spec = spec_of(asked(bars), series, "rules")
+    claim = registration_of(spec, hypothesis="rules beat holding", primary="excess", n_tries=1)
+    write(register, claim)
+    lines = []
+    for costs in ("stocks", "bps=5"):
+        command = asked(
+            bars, costs=costs, register=register, json=told, controls="C8,C11", random_traders=2
+        )
+        assert run_backtest(command)
+        controls = json.loads(told.read_bytes())["controls"]
+        lines.append({one["code"]: one["line"] for one in controls})
+    capsys.readouterr()
+    assert lines[0]["C11"].startswith("registered as ")
+    assert lines[1]["C11"] == "exploratory: 2 tries, 1 registered"
+    assert "2 configurations tried" in lines[1]["C8"]

@@ -190,6 +190,7 @@ def days_as_csv(path, closes):
     path.write_text("\n".join(["date,open,high,low,close,volume", *rows]) + "\n")
 
 
+@pytest.mark.timeout(600)
 def test_a_study_is_judged_by_everything_and_says_so_in_one_sentence(tmp_path, say):
     """From a file to a page: analyst, baselines, random twins, eleven controls, registered."""
     days_as_csv(tmp_path / "XYZ.csv", walk(310, drift=0.0004).round(4))

@@ -43,6 +43,8 @@ class BacktestCommand:
     jobs: int = 2
     controls: str = "all"
     random_traders: int = 20
+    tries: Path = Path("var/tries.jsonl")
+    register: Path | None = None
 
 
 def read_data(asked: BacktestCommand) -> tuple[list[Series], list[DataWarning]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 
 from rich.console import Console
@@ -15,9 +16,12 @@ from rich.table import Table
 from api.cli.backtest.analysts import opened
 from api.cli.backtest.asked import BacktestCommand, controls_of, read_data, spec_of
 from api.cli.source import commit
+from backtest.controls.registration import Registration, entry_of
+from backtest.controls.registration import load as load_registration
+from backtest.controls.selection import Tries
 from backtest.controls.switches import Controls
 from backtest.data import DataWarning
-from backtest.evidence.judge import judge
+from backtest.evidence.judge import Kept, judge
 from backtest.evidence.records import Evidence
 from backtest.evidence.runs import Inquiry
 from backtest.policy import MakePolicy
@@ -29,7 +33,7 @@ from backtest.run.running import Means, run
 from backtest.run.running import Progress as Tell
 from backtest.run.windows import Windowed, run_windows, tasks_of
 from backtest.statistics.figures import total_return
-from domain.ports import Analyst
+from domain.ports import Analyst, Entry
 
 
 def run_backtest(asked: BacktestCommand) -> bool:
@@ -41,16 +45,26 @@ def run_backtest(asked: BacktestCommand) -> bool:
     series, warnings = read_data(asked)
     if asked.windows > 1:
         return _run_windows(asked, series)
+    claim = None if asked.register is None else load_registration(asked.register)
     with opened(asked, series) as (spec, means):
+        first = () if claim is None else (entry_of(claim),)
         with _bar(asked.analyst) as tell:
-            result = run(series, spec, replace(means, journal=asked.journal, progress=tell))
+            own = replace(means, journal=asked.journal, progress=tell, first=first)
+            result = run(series, spec, own)
         evidence = None
         if controls is not None and result.ended is Ended.COMPLETE and len(result.equity):
-            evidence = judge(_inquiry(asked, series, spec, means, controls), main=result)
+            inquiry = _inquiry(asked, series, spec, replace(means, first=first), controls)
+            evidence = judge(inquiry, _kept(asked, claim), main=result)
     _tell(asked, result, evidence, warnings)
     if result.ended is Ended.INTERRUPTED:
         raise KeyboardInterrupt
     return result.ended is Ended.COMPLETE
+
+
+def _kept(asked: BacktestCommand, journaled: Registration | None) -> Kept:
+    """Remember the tries, and read the registration again: a file that changed meanwhile shows."""
+    claim = None if asked.register is None else load_registration(asked.register)
+    return Kept(tries=Tries(asked.tries), claim=claim, journaled=journaled)
 
 
 def _inquiry(
@@ -65,7 +79,7 @@ def _inquiry(
     return Inquiry(
         series=series,
         spec=spec,
-        play=_play,
+        play=partial(_play, first=means.first),
         analyst=None if analyst is None else lambda _k: analyst,
         policies=means.policies,
         controls=controls,
@@ -80,8 +94,9 @@ def _play(
     *,
     policies: MakePolicy | None = None,
     analyst: Analyst | None = None,
+    first: Sequence[Entry] = (),
 ) -> RunResult:
-    return run(series, spec, Means(policies=policies, analyst=analyst))
+    return run(series, spec, Means(policies=policies, analyst=analyst, first=first))
 
 
 def _tell(

@@ -48,6 +48,12 @@ def backtest(
     jobs: Annotated[int, typer.Option(min=1, help="Windows at a time.")] = 2,
     controls: Annotated[str, typer.Option(help="all, none, or codes: C1,C9.")] = "all",
     random_traders: Annotated[int, typer.Option(min=2, help="For the band of chance.")] = 20,
+    tries: Annotated[Path, typer.Option(help="Where every try is counted.")] = Path(
+        "var/tries.jsonl"
+    ),
+    register: Annotated[
+        Path | None, typer.Option(help="A registration, journaled before the first decision.")
+    ] = None,
     *,
     yes: Annotated[bool, typer.Option(help="Agree to what a model costs.")] = False,
 ) -> None:
@@ -82,6 +88,8 @@ def backtest(
         jobs=jobs,
         controls=controls,
         random_traders=random_traders,
+        tries=tries,
+        register=register,
     )
     if not run_backtest(asked):
         raise typer.Exit(Exit.FINDING)

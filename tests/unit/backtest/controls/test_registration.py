@@ -55,6 +55,12 @@ def test_a_field_changed_after_the_first_decision_makes_it_exploratory(claim, sp
     assert found.line == f"exploratory: {field} changed after the registration"
 
 
+def test_dates_are_enough(claim, spec):
+    """Whoever registers writes days; a run's own times have nanoseconds."""
+    dated = msgspec.structs.replace(claim, start="2024-01-01", end="2025-01-01")
+    assert not compared(dated, spec, journaled=dated).is_exploratory
+
+
 def test_a_run_that_did_something_else_than_registered_is_exploratory(claim, spec):
     """The file was not touched; the run was made over another year."""
     other = msgspec.structs.replace(spec, start="2020-01-01T00:00:00Z")
