@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 WITH_COMMANDS = [name for name in NAMES if blocks_of((ROOT / name).read_text())]
-LINK = re.compile(r"\[[^\]]*\]\((?!https?://|#|mailto:)([^)#\s]+)")
+LINK = re.compile(r"(?:\[[^\]]*\]\(|src(?:set)?=\")(?!https?://|#|mailto:)([^)#\s\"]+)")
 
 
 def script_of(page):
