@@ -98,7 +98,7 @@ async def journal(open_house, until):
     async with open_house(*symbols) as house:
         house.model.wants |= {"AAPL": "buy", "BTC/USD": "buy"}
         async with house.bot() as process:
-            await until(lambda: house.held("AAPL") and house.held("BTC/USD"))
+            await until(lambda: house.held("AAPL") and house.held("BTC/USD"), 60)
             await process.bot.stop(actor="test")
         yield house.journal
 

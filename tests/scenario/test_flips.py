@@ -81,7 +81,7 @@ async def house(open_house, until):
     async with open_house(*symbols) as built:
         built.model.wants |= {"BTC/USD": "buy"}
         async with built.bot() as process:
-            await until(lambda: process.bot.status().decisions >= LEAST)
+            await until(lambda: process.bot.status().decisions >= LEAST, 60)
             await process.bot.stop(actor="test")
         yield built
 

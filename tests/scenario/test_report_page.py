@@ -14,6 +14,7 @@ from tests.unit.backtest.report.conftest import HOSTILE, given_report
 
 # Thousands of elements each, all of them the library's.
 BESIDE_THE_PLOTS = {"exclude": [[".js-plotly-plot"]]}
+DEADLINE_S = 90.0
 MISSING = "Chromium is not installed: apt-get install chromium"
 
 
@@ -27,7 +28,9 @@ async def browser():
         pytest.skip(MISSING)
     asked = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     async with async_playwright() as playwright:
-        opened = await playwright.chromium.launch(executable_path=path, args=asked)
+        opened = await playwright.chromium.launch(
+            executable_path=path, args=asked, timeout=DEADLINE_S * 1000
+        )
         yield opened
         await opened.close()
 
@@ -37,6 +40,7 @@ async def test_the_page_opens_offline_and_draws_whatever_strangers_wrote(browser
     path = tmp_path / "report.html"
     write_html(path, given_report())
     context = await browser.new_context(viewport={"width": 360, "height": 800}, offline=True)
+    context.set_default_timeout(DEADLINE_S * 1000)
     page = await context.new_page()
     asked, failed = [], []
     page.on("request", lambda request: asked.append(request.url))
@@ -64,7 +68,8 @@ async def test_the_page_opens_offline_and_draws_whatever_strangers_wrote(browser
     by_day = await page.evaluate(ink)
     await _is_accessible(page)
     await page.emulate_media(color_scheme="dark")
-    await until(lambda: page.evaluate(f"{ink} !== {by_day!r}"), what="the plots change by night")
+    at_night = f"{ink} !== {by_day!r}"
+    await until(lambda: page.evaluate(at_night), DEADLINE_S, what="the plots change by night")
     await _is_accessible(page)
     await context.close()
 
