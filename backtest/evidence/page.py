@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from backtest.evidence.records import ControlResult, Evidence, HeadlineRow
 from backtest.records import RunSpec
 from backtest.report.writing import number, percent, percent_between, times
-from domain.records import Record, digest
+from domain.records import Record, digest, plain
 
 _HEAD = """# Evidence
 
 What `autohedge evidence` found, written by the command itself, whatever came out. The rules analyst
 and every baseline trade real data through the same engine, with the same fills and costs. A control
 passes when the evidence survives it: who is not better than buy and hold fails C7 to C9, and that
-is a result, not a fault. To see it again: `autohedge evidence --seed {seed}` (`--short`: minutes).
+is a result, not a fault. To see it again: `{command}` (`--short`: minutes).
 
 Made on {date} of commit {commit}, seed {seed}, {machine}.
 """
@@ -37,8 +37,9 @@ _COLUMNS = (
 
 
 class Made(Record, frozen=True):
-    """When, of what and on what a page was made."""
+    """When, of what, on what and by which command a page was made."""
 
+    command: str
     date: str
     commit: str
     seed: int
@@ -56,7 +57,7 @@ class Study(Record, frozen=True):
 
 def page_of(studies: Sequence[tuple[Study, RunSpec, Evidence]], made: Made) -> str:
     """Return the page: for each study the sentence, the headline, the controls and what it ran."""
-    head = _HEAD.format(seed=made.seed, date=made.date, commit=made.commit, machine=made.machine)
+    head = _HEAD.format(**plain(made))
     return "\n".join([head, *(_section(*one) for one in studies)])
 
 

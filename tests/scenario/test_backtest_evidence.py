@@ -25,7 +25,7 @@ from domain.records import format_ns, parse_ns
 DAY_NS = 86_400_000_000_000
 YEAR = 252
 WARMUP = 60
-MADE = Made(date="today", commit="this", seed=1, machine="here")
+MADE = Made(command="this", date="today", commit="this", seed=1, machine="here")
 
 
 @pytest.fixture

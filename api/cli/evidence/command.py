@@ -38,6 +38,7 @@ def gather_evidence(asked: Asked) -> None:
         raise ConfigError("--jobs must be at least 1.", remedy="Name how many studies run at once.")
     shown = Console(stderr=True, highlight=False)
     made = Made(
+        command=_command(asked),
         date=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         commit=commit(),
         seed=asked.seed,
@@ -54,6 +55,14 @@ def gather_evidence(asked: Asked) -> None:
             _write(page_of(done, made), asked.to)
     if asked.to is None:
         Console(highlight=False, markup=False, soft_wrap=True).print(page_of(done, made))
+
+
+def _command(asked: Asked) -> str:
+    """Return what has to be typed to make the page again."""
+    short = " --short" if asked.is_short else ""
+    return f"autohedge evidence --seed {asked.seed}{short}" + "".join(
+        f" --only {key}" for key in asked.only
+    )
 
 
 def _chosen(asked: Asked) -> Sequence[Plan]:

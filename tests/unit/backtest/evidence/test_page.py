@@ -9,7 +9,10 @@ from backtest.evidence.page import Made, Study, page_of
 from backtest.evidence.records import Curve, Evidence, Registered
 from backtest.evidence.rows import row_of
 
-MADE = Made(date="2026-11-29 21:00 UTC", commit="abc1234", seed=3, machine="2 cores")
+COMMAND = "autohedge evidence --seed 3 --only deep"
+MADE = Made(
+    command=COMMAND, date="2026-11-29 21:00 UTC", commit="abc1234", seed=3, machine="2 cores"
+)
 
 
 @pytest.fixture
@@ -75,4 +78,4 @@ def test_it_names_what_it_was_made_of(evidence, spec):
         "costs *none*",
     ):
         assert told in text
-    assert "autohedge evidence --seed 3" in text
+    assert f"`{COMMAND}`" in text
