@@ -12,7 +12,17 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 
-NAMES = ("ingest", "decision", "limiter", "backpressure", "memory", "journal", "killswitch", "desk")
+NAMES = (
+    "ingest",
+    "decision",
+    "limiter",
+    "backpressure",
+    "memory",
+    "journal",
+    "killswitch",
+    "backtest",
+    "desk",
+)
 LIMIT_S = 300.0
 
 

@@ -127,6 +127,10 @@ class Guard:
     def beat(self) -> None:
         """Mark positions at the market, check both losses, keep the market in sight if needed."""
         self._mark()
+        self.weigh()
+
+    def weigh(self) -> None:
+        """Check both losses on positions that are marked, and whether the market is needed."""
         self._equity.observe()
         self._keep_watch()
         if self._config.is_played and self._equity.wants_look:

@@ -3,7 +3,7 @@
 | Setting | Live | On bars of I seconds | Why |
 |---|---|---|---|
 | `quote_max_age_s` | 10 | 3600 | between two bars nobody quotes |
-| `account_max_age_s` | 60 | 3600 | the account is ours alone, and a look after each order's end |
+| `account_max_age_s` | 60 | 3600 | the account is ours alone |
 | `decision_max_age_s` | 60 | max(60, min(I, 3600)) | a decision on a bar lives as long as the bar |
 | `entry_ttl_s` | 30 | max(30, min(I, 3600)) | an entry must see the next bar's open |
 | `cooldown_s` | 60 | 0 | each bar's close is due, once |

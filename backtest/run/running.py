@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -174,6 +175,7 @@ class _Stage:
                 window_bars=self._choices.history_limit,
                 warmup_bars=self._choices.warmup,
                 min_indicator_bars=self._choices.warmup,
+                is_seldom_read=is_policy(spec),
             ),
             listener=self._ears,
             clock=self.clock,
@@ -353,9 +355,11 @@ class _Stage:
         self._ears.is_awake = is_news and not is_last
         return self._ears.is_awake
 
-    def beat(self) -> None:
-        """Let the guard mark positions and hold losses against their limits."""
-        self._engine.guard.beat()
+    def weigh(self, symbol: str, price: float) -> None:
+        """Mark a holding, and let the guard hold losses against their limits."""
+        if symbol in self._positions:
+            self.ledger.mark(symbol, Decimal(repr(price)))
+        self._engine.guard.weigh()
 
     async def _ask_quote(self, symbol: str) -> Quote | None:
         """Return what the engine was shown last: there is no later word to ask for."""

@@ -54,7 +54,7 @@ def _make_dispatcher(parts: EngineParts, asking: _Asking) -> None:
         ),
         DispatcherPorts(
             run=asking.run,
-            is_warm=lambda symbol: outside.store.view(symbol).is_warm,
+            is_warm=outside.store.is_warm,
             has_position=lambda symbol: parts.ledger.quantity(symbol) != 0,
             entries_possible=asking.entries_possible,
             mid_and_atr=asking.mid_and_atr,
@@ -130,10 +130,7 @@ class _Asking:
 
     def mid_and_atr(self, symbol: str) -> tuple[float, float] | None:
         """Return what the price moves from and the measure of a move."""
-        view = self._parts.outside.store.view(symbol)
-        if view.quote is None or view.atr is None:
-            return None
-        return view.quote.mid, view.atr
+        return self._parts.outside.store.mid_and_atr(symbol)
 
     def exit_levels(self, symbol: str) -> tuple[float | None, float | None]:
         """Return the stop and the target whose touch wakes the agents."""

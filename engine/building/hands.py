@@ -76,7 +76,7 @@ def _make_exits(parts: EngineParts) -> None:
             position=parts.ledger.position,
             working=parts.book.working,
             quote=parts.quote,
-            is_halted=lambda symbol: outside.store.view(symbol).is_halted,
+            is_halted=outside.store.is_halted,
             atr=lambda entry: parts.windows.facts(entry).atr,
             set_band=outside.store.set_band,
             instrument=parts.instrument,

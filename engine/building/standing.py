@@ -32,7 +32,6 @@ class EngineStanding:
         """Tell whether a run of a flat symbol could lead to an order at all."""
         outside = self._outside
         phase = outside.calendar.phase(asset_class_of(symbol), outside.clock.now_ns())
-        view = outside.store.view(symbol)
         return (
             self.trading_state() is TradingState.ACTIVE
             and self.is_reconciled()
@@ -40,8 +39,8 @@ class EngineStanding:
             and not self.is_reducing(symbol)
             and not self.is_foreign(symbol)
             and phase != "closed"
-            and not view.is_stale
-            and not view.is_halted
+            and not outside.store.is_stale(symbol)
+            and not outside.store.is_halted(symbol)
         )
 
     def not_yet(self, symbol: str) -> ControlRefused | None:
@@ -57,7 +56,7 @@ class EngineStanding:
                 remedy="Approve again when GET /status says is_reconciled.",
                 code=Code.NOT_RECONCILED,
             )
-        if self._outside.store.view(symbol).is_stale:
+        if self._outside.store.is_stale(symbol):
             return ControlRefused(
                 f"There is no live market data of {symbol}; the order goes on waiting for you.",
                 remedy="POST /start if the session is stopped; else approve again when data flows.",

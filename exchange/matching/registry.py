@@ -86,7 +86,9 @@ class Registry:
 
     def _window(self, wanted: OrderSearch) -> Iterable[Order]:
         """Cut the list at the orders named as its bounds, both left out."""
-        orders = list(self._all.values())
+        is_cut = wanted.after_order_id or wanted.before_order_id
+        is_open = wanted.status == "open" and not is_cut
+        orders = list((self.open if is_open else self._all).values())
         if wanted.after_order_id:
             orders = orders[orders.index(self.get(wanted.after_order_id)) + 1 :]
         if wanted.before_order_id:

@@ -66,13 +66,18 @@ nanosecond: the two bits below it are the seconds' highest, which are 0 until th
 
 
 class StoreConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What a store keeps. `window_bars` is how many closed bars a view shows."""
+    """What a store keeps. `window_bars` is how many closed bars a view shows.
+
+    `is_seldom_read`: the indicators see bars only when somebody asks for them; after a long silence
+    they are opened anew on the kept history, as after a gap.
+    """
 
     symbols: tuple[str, ...]
     interval_s: int = 60
     window_bars: int = 50
     warmup_bars: int = 50
     min_indicator_bars: int = MIN_HISTORY
+    is_seldom_read: bool = False
 
     @property
     def history_bars(self) -> int:
@@ -229,6 +234,27 @@ class RollingStore:
         """Return the latest quote alone; raises `KeyError` for a symbol that is not kept."""
         return self._books[symbol].latest_quote()
 
+    def is_warm(self, symbol: str) -> bool:
+        """Tell whether a symbol has enough closed bars to decide on."""
+        book = self._books[symbol]
+        book.settle()
+        return book.n_closed >= self.config.warmup_bars
+
+    def is_stale(self, symbol: str) -> bool:
+        """Tell whether the symbol's link is down."""
+        return self._books[symbol].is_stale
+
+    def is_halted(self, symbol: str) -> bool:
+        """Tell whether the symbol's market has halted it."""
+        return self._books[symbol].is_halted
+
+    def mid_and_atr(self, symbol: str) -> tuple[float, float] | None:
+        """Return the latest middle price and the average true range, none without either."""
+        book = self._books[symbol]
+        book.settle()
+        latest, atr = book.latest_mid(), book.indicator_values()["atr_14"]
+        return None if latest is None or atr is None else (latest[1], atr)
+
     def set_band(self, symbol: str, owner: str, low: float, high: float) -> None:
         """Call `band_left` once when the middle price leaves [low, high]; replaces the owner's.
 
@@ -276,7 +302,8 @@ class RollingStore:
             has_quiet_bars=is_crypto,
         )
         keep, min_bars = self.config.history_bars, self.config.min_indicator_bars
-        return SymbolBook(symbol, candles, keep=keep, min_bars=min_bars)
+        is_lazy = self.config.is_seldom_read
+        return SymbolBook(symbol, candles, keep=keep, min_bars=min_bars, is_lazy=is_lazy)
 
     def _take_quote(self, book: SymbolBook, m: QuoteMessage, stamp: Received) -> None:
         ts = self._time_of(m.t, stamp[0])

@@ -27,6 +27,8 @@ Received = tuple[int, int]
 """When something came: (wall, monotonic) nanoseconds."""
 NEVER: Received = (0, -1)
 FAR_S = 1 << 40
+MANY_UNSEEN = 64
+"""From so many bars on it is cheaper to open the indicators anew than to catch up."""
 MOST = sys.float_info.max
 """The upper edge without any band: an infinite price lies outside of it and is looked at."""
 
@@ -40,11 +42,13 @@ class SymbolBook:
     """
 
     __slots__ = ("bands", "candles", "edge_s", "high2", "indicators", "is_crypto", "is_halted",
-                 "is_stale", "low2", "n_closed", "news", "other_at", "piece", "quote", "quote_at",
-                 "quote_fraction", "quote_s", "series", "symbol", "trade_at",
-                 "values")  # fmt: skip
+                 "is_lazy", "is_stale", "low2", "n_closed", "news", "other_at", "piece", "quote",
+                 "quote_at", "quote_fraction", "quote_s", "series", "symbol", "trade_at",
+                 "unseen", "values")  # fmt: skip
 
-    def __init__(self, symbol: str, candles: Candles, *, keep: int, min_bars: int) -> None:
+    def __init__(
+        self, symbol: str, candles: Candles, *, keep: int, min_bars: int, is_lazy: bool = False
+    ) -> None:
         self.symbol = symbol
         self.is_crypto = asset_class_of(symbol) is AssetClass.CRYPTO
         self.candles = candles
@@ -52,6 +56,8 @@ class SymbolBook:
         self.series = BarSeries(keep)
         self.indicators = Indicators(min_bars=min_bars)
         self.values: dict[str, float | None] | None = None
+        self.is_lazy = is_lazy
+        self.unseen = 0
         self.news = NewsShelf()
         self.quote: QuoteMessage | None = None
         self.quote_s, self.quote_fraction = 0, 0
@@ -100,10 +106,23 @@ class SymbolBook:
         self.series.append(bar)
         self.n_closed += 1
         self.values = None
-        if self.indicators.n_seen:
+        if self.is_lazy:
+            self.unseen += 1
+        elif self.indicators.n_seen:
             self.indicators.update(bar.high, bar.low, bar.close, bar.volume)
         elif len(self.series) >= self.indicators.min_bars:
             self.indicators.open(self.series.arrays())
+
+    def catch_up(self) -> None:
+        """Let the indicators see the bars that nobody had asked about yet."""
+        unseen, self.unseen = self.unseen, 0
+        if not unseen:
+            return
+        if not self.indicators.n_seen or unseen > MANY_UNSEEN:
+            self.indicators.open(self.series.arrays())
+            return
+        for bar in self.series.bars()[-unseen:]:
+            self.indicators.update(bar.high, bar.low, bar.close, bar.volume)
 
     def settle(self) -> None:
         """Take what late prints and corrections have changed."""
@@ -115,6 +134,7 @@ class SymbolBook:
         """Take bars that changed behind the newest, and let the indicators see them again."""
         if not changes:
             return
+        self.catch_up()
         series = self.series
         earliest = min(change.bar.ts_event for change in changes)
         n_dropped = series.count_from(earliest)
@@ -172,6 +192,7 @@ class SymbolBook:
     def indicator_values(self) -> dict[str, float | None]:
         """Return the indicators at the last closed bar; a new dictionary each time."""
         if self.values is None:
+            self.catch_up()
             self.values = self.indicators.values()
         return dict(self.values)
 

@@ -70,8 +70,8 @@ class Hearer(Protocol):
         """Tell whether somebody wakes at the close of the track's bar."""
         ...
 
-    def beat(self) -> None:
-        """Let the guard look: prices have moved."""
+    def weigh(self, symbol: str, price: float) -> None:
+        """Mark what is held of the symbol, and let the guard weigh the account."""
         ...
 
 
@@ -231,13 +231,13 @@ class BarMarket:
         else:
             track.price = price
             self._venue_sees(track, price, self._left(track))
-        if self._hearer.wants(track) or is_held:
+        if self._hearer.wants(track) or (is_held and self._hearer.watches(symbol)):
             self._engine_sees(track)
         self._store.apply((bar,))
         now_ns = self._clock.now
         if is_held or now_ns - self._beaten_ns >= _DAY_NS:
             self._beaten_ns = now_ns
-            self._hearer.beat()
+            self._hearer.weigh(symbol, price)
 
     def _move(self, track: Track, price: float) -> None:
         """Let the price go there, halting at each stop on the way."""
