@@ -8,8 +8,29 @@ import uuid
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
+from xdist.scheduler import LoadGroupScheduling
 
 from benchmarks import postgresql
+
+TOGETHER = ("tests/browser/", "tests/documents/")
+"""Folders whose tests share what is dear (a browser, a demo): each runs whole in one worker."""
+
+
+class Together(LoadGroupScheduling):
+    """Hand tests out one by one, but those of a folder in `TOGETHER` to one worker.
+
+    `xdist_group` says the same by a mark, and is lost: xdist 3.8 writes the group behind an item's
+    name where pytest 9.2 no longer reads it, and says nothing.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((folder for folder in TOGETHER if nodeid.startswith(folder)), nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Schedule as above, whatever `--dist` says."""
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from playwright.async_api import expect
 
 from api.proving.house import until
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SYMBOL = "AAPL"
 SETTINGS = {"APPROVAL": "always", "DECISION_MAX_AGE_S": 60, "COOLDOWN_S": 1}

@@ -21,7 +21,7 @@ from playwright.async_api import expect
 
 from api.proving.house import until
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ROOT = Path(__file__).parents[2]
 PICTURES = os.environ.get("DESK_PICTURES")

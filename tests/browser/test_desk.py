@@ -11,12 +11,29 @@ from playwright.async_api import expect
 from api.proving.house import until
 from engine.control import SessionState
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SYMBOL = "AAPL"
 PAIR = "BTC/USD"
 WAIT_MS = 20_000
 SETTINGS = {"MAX_CONSECUTIVE_LOSSES": 0}
+
+
+async def started(desk):
+    """Have the session run and trading be active, whichever tests ran before this one."""
+    bot = desk.process.bot
+    if desk.status.trading != "active" and desk.status.trading_code == "OPERATOR":
+        await bot.resume(actor="test", code="OPERATOR")
+    await bot.start(actor="test")
+    await desk.house.warm(desk.process)
+
+
+async def holding(desk):
+    """Have a position with its stop."""
+    await started(desk)
+    desk.model.wants[SYMBOL] = "buy"
+    await until(lambda: desk.house.resting_stop(SYMBOL), what="a position with its stop")
+    desk.model.wants[SYMBOL] = "hold"
 
 
 SAID = {
@@ -64,11 +81,10 @@ async def test_a_bot_that_never_started_says_so_and_is_started_from_the_page(des
 
 async def test_a_trade_is_seen_among_the_candles_and_opens_its_decision(desk, watcher):
     """Fill, stop and target stand where they happened; a mark tells, and leads to its story."""
+    await started(desk)
     page = await watcher.open(f"{desk.url}/#/market/{SYMBOL}")
     await expect(page.locator(".chart .wicks path")).to_have_attribute("d", re.compile("M"))
-    desk.model.wants[SYMBOL] = "buy"
-    await until(lambda: desk.house.resting_stop(SYMBOL), what="a position with its stop")
-    desk.model.wants[SYMBOL] = "hold"
+    await holding(desk)
     fill = page.locator(".marks a", has=page.locator("path.buy")).first
     await expect(fill).to_be_attached()
     await expect(page.locator(".tag.stop")).to_contain_text("stop")
@@ -84,6 +100,7 @@ async def test_a_trade_is_seen_among_the_candles_and_opens_its_decision(desk, wa
 
 async def test_a_decision_tells_everything_and_can_be_run_again(desk, watcher):
     """Lit way, four agents with prompt and cost, the gate, the order's life, replay and window."""
+    await holding(desk)
     page_of = await desk.process.bot.reader().decisions.page(symbol=SYMBOL, limit=100)
     made = next(each for each in page_of.items if each.outcome == "ordered")
     granted = ["clipboard-read", "clipboard-write"]
@@ -113,6 +130,7 @@ async def test_a_decision_tells_everything_and_can_be_run_again(desk, watcher):
 
 async def test_decisions_are_filtered_searched_and_counted(desk, watcher):
     """The funnel counts, its steps filter, and a word of a thesis finds its decision."""
+    await holding(desk)
     page = await watcher.open(f"{desk.url}/#/decisions")
     rows = page.locator("tbody tr.leads")
     await expect(rows.first).to_be_visible()
@@ -130,6 +148,7 @@ async def test_decisions_are_filtered_searched_and_counted(desk, watcher):
 
 async def test_money_shows_what_is_held_what_protects_it_and_the_limits(desk, watcher):
     """A position without a stop would be seen at a glance, and how near each limit is."""
+    await holding(desk)
     page = await watcher.open(f"{desk.url}/#/money")
     held = page.locator("tbody tr", has_text=SYMBOL).first
     await expect(held).to_contain_text("stop at the venue")
@@ -146,6 +165,7 @@ async def test_money_shows_what_is_held_what_protects_it_and_the_limits(desk, wa
 
 async def test_health_shows_every_part(desk, watcher):
     """Feeds by symbol, the queue by priority, the model by agent, budget, journal and venue."""
+    await started(desk)
     page = await watcher.open(f"{desk.url}/#/health")
     await expect(page.locator("tbody tr", has_text=PAIR).first).to_contain_text("up")
     for word in ("scheduled", "director", "Clock skew", "Requests to the venue"):
@@ -157,6 +177,7 @@ async def test_health_shows_every_part(desk, watcher):
 async def test_every_control_works_and_is_on_record(desk, watcher):
     """Each asks first, says what came of it, and stands in the log with who and why."""
     bot = desk.process.bot
+    await holding(desk)
     page = await watcher.open(f"{desk.url}/#/controls")
     state = page.locator("#state")
     await press(page, "Reduce")
@@ -188,6 +209,7 @@ async def test_every_control_works_and_is_on_record(desk, watcher):
 
 async def test_a_page_comes_back_with_the_server_and_has_missed_nothing(desk, watcher):
     """The bot lives on while its door is shut; what happened meanwhile is told when it opens."""
+    await started(desk)
     async with desk.door(desk.process) as url:
         page = await watcher.open(f"{url}/#/health")
         await expect(page.locator("body")).to_have_attribute("data-link", "up")
@@ -204,6 +226,7 @@ async def test_a_page_comes_back_with_the_server_and_has_missed_nothing(desk, wa
 
 async def test_a_token_is_asked_for_and_its_scope_said(desk, watcher):
     """A reader may look and is told, in a line, why a control is not his."""
+    await started(desk)
     tokens = {"token": "f" * 24, "read_token": "r" * 24}
     async with desk.door(desk.process, **tokens) as url:
         page = await watcher.open(f"{url}/#/controls")

@@ -25,7 +25,6 @@ def script_of(page):
     return "\n".join(lines)
 
 
-@pytest.mark.xdist_group("documents")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", WITH_COMMANDS)
 def test_the_commands_of_a_page_run_in_the_order_shown(name, desk):
