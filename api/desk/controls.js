@@ -4,7 +4,7 @@ import { badge, blank, button, card, element, mark, node, Table, text, write } f
 import { control, sure } from "./dialogs.js";
 import { ask, line } from "./server.js";
 import { now, paced } from "./state.js";
-import { actor, countdown, lasting, money, price, quantity, tone, when, words } from "./words.js";
+import { actor, countdown, lasting, money, price, quantity, sentence, tone, when, words } from "./words.js";
 
 const STARTABLE = new Set(["NEVER_STARTED", "STOPPED"]);
 
@@ -100,7 +100,7 @@ export class Controls {
     const given = await sure({
       title: `Resume from ${code}?`, verb: "Resume",
       text: code === "MANUAL_TRADE" ? "Somebody else traded symbols of this bot. Resume them when that is understood."
-        : `Trading is ${status.trading}: ${status.trading_reason} By resuming you say that this is resolved; what still passes its limit lowers it again at once.`,
+        : `Trading is ${status.trading}: ${sentence(status.trading_reason)} By resuming you say that this is resolved; what still passes its limit lowers it again at once.`,
     });
     return given && { ...given, code };
   }
@@ -163,8 +163,8 @@ export class Controls {
   }
 
   async #close(each, word) {
-    const text_ = word === "approve" ? "The limits check the order again, on fresh prices, before it is sent." : "The order is not sent, and the symbol may be decided upon again.";
-    const given = await sure({ title: `${word === "approve" ? "Approve" : "Reject"} ${told(each)}?`, text: text_, verb: word === "approve" ? "Approve" : "Reject", isDangerous: word === "reject" });
+    const what = word === "approve" ? "The limits check the order again, on fresh prices, before it is sent." : "The order is not sent, and the symbol may be decided upon again.";
+    const given = await sure({ title: `${word === "approve" ? "Approve" : "Reject"} ${told(each)}?`, text: what, verb: word === "approve" ? "Approve" : "Reject", isDangerous: word === "reject" });
     if (!given) return;
     await control(`/approvals/${encodeURIComponent(each.decision_id)}/${word}`, given);
     this.refresh();

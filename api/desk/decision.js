@@ -50,7 +50,7 @@ export class DecisionPage {
     this.node.replaceChildren(
       element("section", { class: "card wide" }, this.#head(story), element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "The graph" }, graph(story)), this.again),
       ...ROLES.map((role) => agent(role, story)),
-      card("What the agents saw", { class: "two-thirds" }, ...window_(seen, decision)),
+      card("What the agents saw", { class: "two-thirds" }, ...pictured(seen, decision)),
       card("Life of the order", { class: "third" }, timeline(story)),
       card("The gate", { class: "wide gate" }, ...gate(story)));
   }
@@ -115,7 +115,7 @@ const PRICES = new Set(["invalidation_price", "support", "resistance", "stop_los
 const figure = (name, value) => PRICES.has(name) ? price(value) : typeof value === "boolean" ? (value ? "yes" : "no") : typeof value === "number" ? Number(value.toFixed(4)) : value;
 
 /** The candles of the window, with the figures the agents were given. */
-function window_(seen, decision) {
+function pictured(seen, decision) {
   if (!seen) return [blank("The window is kept no more.", "RETENTION_CONTENTS_DAYS says for how long windows are.")];
   const chart = new Chart({ label: "The candles of the window", shows: {}, height: 240 });
   chart.bars({ bars: seen.bars, forming: seen.forming_bar ?? null, indicators: {}, interval_s: seen.interval_s });

@@ -1,9 +1,9 @@
 // Every decision, newest first, with filters; and the funnel: how far the runs came.
 
-import { badge, button, card, element, mark, node, number, Table, text, write } from "./dom.js";
+import { badge, button, card, element, node, number, Table, text, write } from "./dom.js";
 import { ask, line, query } from "./server.js";
 import { now, paced } from "./state.js";
-import { clock, cost, tone, when, whole, words } from "./words.js";
+import { cost, tone, when, whole, words } from "./words.js";
 
 const OUTCOMES = ["ordered", "held", "already_in_position", "quant_rejected", "risk_rejected", "invalid", "abstained", "awaiting_approval", "refused", "expired"];
 const FILTERS = ["symbol", "outcome", "code", "text"];

@@ -2,7 +2,7 @@
 
 import { badge, blank, card, element, Meter, number, node, Table, text, Tile, write } from "./dom.js";
 import { ask, line } from "./server.js";
-import { now, paced } from "./state.js";
+import { paced } from "./state.js";
 import { HAPPENED } from "./happenings.js";
 import { clock, cost, lasting, milliseconds, whole, words } from "./words.js";
 
@@ -107,7 +107,7 @@ export class Health {
 export function remember(kind, data) {
   const told = HAPPENED[kind]?.(data);
   if (!told) return;
-  const [tone, text_] = told;
-  kept.push(element("li", {}, element("span", { class: "dim" }, clock(data.ts ?? new Date().toISOString())), element("span", {}, badge(words(kind), tone), " ", text_)));
+  const [tone, said] = told;
+  kept.push(element("li", {}, element("span", { class: "dim" }, clock(data.ts ?? new Date().toISOString())), element("span", {}, badge(words(kind), tone), " ", said)));
   if (kept.length > KEPT) kept.shift();
 }

@@ -1,6 +1,6 @@
 // The desk: a page a tab, the state of trading always in sight, and what goes wrong said on top.
 
-import { badge, button, element, mark, node, write } from "./dom.js";
+import { badge, element, mark, write } from "./dom.js";
 import { control, note, sure } from "./dialogs.js";
 import { hear, now, refresh } from "./state.js";
 import { Controls } from "./controls.js";
@@ -9,7 +9,7 @@ import { Decisions } from "./decisions.js";
 import { Health, remember } from "./health.js";
 import { Market } from "./market.js";
 import { Money } from "./money.js";
-import { gain, money, signed, tone, words } from "./words.js";
+import { gain, money, sentence, signed, tone, words } from "./words.js";
 
 const PAGES = {
   market: { title: "Market", make: ([symbol]) => new Market(symbol) },
@@ -39,8 +39,6 @@ function open() {
   window.scrollTo(0, 0);
   if (now.status) page.status?.();
 }
-
-const sentence = (text) => /[.!?]$/.test(text) ? text : `${text}.`;
 
 /** What is wrong or waits, most urgent first: a line, its tone, and where to go. */
 function* troubles() {

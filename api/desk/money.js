@@ -2,10 +2,10 @@
 // protected, what works at the venue, and how much of each limit is used.
 
 import { Curve } from "./curve.js";
-import { badge, blank, button, card, element, mark, Meter, node, number, Table, text, Tile, write } from "./dom.js";
+import { badge, blank, button, card, element, mark, Meter, node, number, Table, text, Tile } from "./dom.js";
 import { ask, line, query } from "./server.js";
 import { now, paced } from "./state.js";
-import { clock, cost, gain, money, percent, price, quantity, signed, tone, when, whole, words } from "./words.js";
+import { cost, gain, money, percent, price, quantity, signed, tone, when, whole, words } from "./words.js";
 
 const SPANS = [["1 h", 3600], ["1 day", 86400], ["1 week", 604800], ["1 month", 2592000]];
 const NAMES = {

@@ -56,6 +56,9 @@ export function countdown(seconds) {
 /** A code or a name as words: `awaiting_approval` is "awaiting approval". */
 export const words = (name) => String(name ?? NONE).replaceAll("_", " ");
 
+/** A text with an end, so that another can follow it. */
+export const sentence = (text) => /[.!?]$/.test(text) ? text : `${text}.`;
+
 const TONES = {
   running: "good", active: "good", ordered: "good", filled: "good", venue: "good", approved: "good", authorized: "good",
   stopped: "dim", held: "dim", canceled: "dim", expired: "dim", already_in_position: "dim", replaced: "dim",

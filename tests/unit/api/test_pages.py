@@ -79,6 +79,17 @@ def test_script_never_reads_text_as_markup_and_imports_only_ours(name) -> None:
     assert set(re.findall(r"http://[^\"'` ]*", text)) <= {"http://www.w3.org/2000/svg"}
 
 
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_script_uses_what_it_imports(name) -> None:
+    """No tool looks at the scripts, so this does: a name that is imported is there, and used."""
+    text = PAGES.joinpath(name).read_text(encoding="utf-8")
+    for names, source in re.findall(r'import \{([^}]*)\} from "./([^"]+)"', text):
+        there = PAGES.joinpath(source).read_text(encoding="utf-8")
+        for each in (part.strip() for part in names.split(",")):
+            assert re.search(rf"export (async )?(const|function|class) {each}\b", there), each
+            assert len(re.findall(rf"(?<![.\w]){each}\b", text)) > 1, each
+
+
 async def test_every_question_of_the_desk_has_its_route(desk) -> None:
     """A renamed route breaks this test before it breaks a page."""
     paths = (await desk.http.get("/openapi.json")).json()["paths"]
