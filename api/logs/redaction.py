@@ -118,7 +118,10 @@ def _secrets(settings: Mapping[str, Any]) -> Iterator[str]:
     for name, value in settings.items():
         text = value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")
         if name.upper() in whole:
-            yield from {text, *text.split()}
+            yield text
+            for part in text.split():
+                yield part
+                yield from _credentials(part)
         elif name.upper() in addresses:
             yield from _credentials(text)
 

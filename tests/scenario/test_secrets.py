@@ -69,6 +69,8 @@ def environment(house: House, **changes: str) -> dict[str, str]:
     """Return an environment with a canary in every setting that can hold a secret."""
     kept = {k: v for k, v in os.environ.items() if k not in known_variables()}
     settings = {k: str(v) for k, v in house.settings(**CANARIES).items()}
+    hook = f"json://bot:{CANARIES['ALERT_URLS']}@127.0.0.1:9/{CANARIES['ALERT_URLS']}"
+    settings["ALERT_URLS"] = hook
     settings["LLM_BASE_URL"] = with_canary(settings["LLM_BASE_URL"], "LLM_BASE_URL")
     more = {"PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"}
     return {**kept, **settings, "LOG_LEVEL": "debug", **more, **changes}
@@ -144,7 +146,13 @@ async def readable(client: httpx.AsyncClient, token: dict[str, str], until) -> l
 
     await until(is_up, DEADLINE_S, what="the bot answers")
     first = (await until(decided, DEADLINE_S, what="a decision is journaled"))[0]
-    named = {"decision_id": first["id"], "digest": first["window_digest"], "name": "status.js"}
+    named = {
+        "decision_id": first["id"],
+        "digest": first["window_digest"],
+        "version": "any",
+        "name": "main.js",
+        "symbol": first["symbol"],
+    }
     routes = [route for route in served_routes() if "GET" in route.methods]
     return [route.path.format(**named) for route in routes if route.path != "/events"]
 

@@ -24,7 +24,10 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class Hook:
-    """One place that alerts go to. `name` says where without saying how to get in."""
+    """One place that alerts go to.
+
+    `name` is its place in `ALERT_URLS` and its scheme: for many services host or path are the token.
+    """
 
     name: str
     service: Any
@@ -55,8 +58,7 @@ def _hook(number: int, url: str) -> Hook:
             remedy="Write json://host/path, ntfys://host/topic or mailtos://...; spaces between.",
             code="ALERT_URL_INVALID",
         )
-    host = service.url(privacy=True).partition("?")[0]
-    return Hook(name=f"{number} {host}", service=service)
+    return Hook(name=f"{number} {url.partition('://')[0]}", service=service)
 
 
 _ASSET = apprise.AppriseAsset(app_id="AutoHedge", app_desc="AutoHedge", app_url="")

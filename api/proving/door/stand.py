@@ -98,7 +98,8 @@ class Stand:
             "symbol": STOCK,
             "decision_id": decision.id,
             "digest": decision.window_digest,
-            "name": "status.js",
+            "version": "any",
+            "name": "main.js",
         }
         bodies: dict[str, dict[str, Any]] = {
             "/resume": {"code": self.process.bot.status().trading_code, "reason": "door"},
