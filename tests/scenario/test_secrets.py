@@ -154,7 +154,7 @@ async def readable(client: httpx.AsyncClient, token: dict[str, str], until) -> l
         "symbol": first["symbol"],
     }
     routes = [route for route in served_routes() if "GET" in route.methods]
-    return [route.path.format(**named) for route in routes if route.path != "/events"]
+    return [route.path_format.format(**named) for route in routes if route.path != "/events"]
 
 
 async def events(client: httpx.AsyncClient, token: dict[str, str]) -> bytes:

@@ -26,7 +26,7 @@ _TYPES = {
 class Hook:
     """One place that alerts go to.
 
-    `name` is its place in `ALERT_URLS` and its scheme: for many services host or path are the token.
+    `name` is its place in `ALERT_URLS` and its scheme: host or path may be the token.
     """
 
     name: str
