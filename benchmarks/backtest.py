@@ -197,7 +197,7 @@ async def _bare() -> float:
 
 def windows(count: int = 10) -> list[Figure]:
     """Run ten windows one after another and two at a time, and compare the wall's seconds."""
-    series = made_up(250 + count * 4_000, interval_s=3_600)
+    series = made_up(250 + count * 1_500, interval_s=3_600)
     tasks = tasks_of([series], spec_of(series, "rules"), count)
     alone = run_windows(tasks, jobs=1)
     beside = run_windows(tasks, jobs=2)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
 
 from backtest.policy import Policy
+from backtest.records import Floats, Ints
 from backtest.run.deciding.columns import ColumnsView
 from backtest.run.market.bars import Track
+from backtest.run.market.charges import Turnover
 from domain.account import Position
 from domain.market import Bar
 from domain.ports import Clock
+from domain.records import NS_PER_S
 from engine.orders.protection.seams import BAND_OWNER
 from engine.watching.market import MarketEars
 
 NO_WISH = -1.0
+_RECENT = 2_000
+_DAY_S = 86_400
 
 
 class PlayedEars(MarketEars):
@@ -37,6 +45,42 @@ class PlayedEars(MarketEars):
         """Wake the exits whose level was reached."""
         if owner == BAND_OWNER:
             super().band_left(symbol, owner, mid)
+
+
+class TickEars(MarketEars):
+    """The engine's ears where ticks are played: everything as live, and the closes are kept."""
+
+    def __init__(self) -> None:
+        super().__init__(_unheard)
+        self._closes: defaultdict[str, list[tuple[int, float, float]]] = defaultdict(list)
+
+    def bar_closed(self, bar: Bar) -> None:
+        """Keep the close, and wake the dispatcher."""
+        told_ns = bar.ts_event + bar.interval_s * NS_PER_S
+        self._closes[bar.symbol].append((told_ns, bar.close, bar.volume))
+        super().bar_closed(bar)
+
+    def prices(self, symbols: Iterable[str]) -> dict[str, tuple[Ints, Floats]]:
+        """Return by symbol when each close was known, and the closes."""
+        return {
+            symbol: (
+                np.array([row[0] for row in self._closes[symbol]], dtype=np.int64),
+                np.array([row[1] for row in self._closes[symbol]], dtype=np.float64),
+            )
+            for symbol in symbols
+        }
+
+    def turnover(self, symbol: str) -> Turnover:
+        """Return daily volatility and volume of the last bars; nothing before there are three."""
+        rows = self._closes[symbol][-_RECENT:]
+        if len(rows) < 3:  # noqa: PLR2004 - a deviation needs two returns
+            return Turnover(0.0, 0.0)
+        closes = np.array([row[1] for row in rows])
+        days = max(1.0, (rows[-1][0] - rows[0][0]) / (_DAY_S * NS_PER_S))
+        deviation = float(np.std(np.diff(np.log(closes)), ddof=1)) * float(
+            np.sqrt(len(closes) / days)
+        )
+        return Turnover(deviation, sum(row[2] for row in rows) / days)
 
 
 class Wishes:

@@ -29,7 +29,7 @@ import numpy as np
 
 from backtest.records import Series
 from backtest.run.market.charges import Turnover
-from backtest.run.market.loop import NEVER, VirtualClock, VirtualLoop
+from backtest.run.market.loop import NEVER, VirtualLoop
 from domain.market import Bar, MarketEvent, NewsItem, Quote, StatusChanged
 from domain.records import NS_PER_S
 from exchange.matching.book import Book
@@ -120,7 +120,7 @@ class BarMarket:
         *,
         broker: SimulatedBroker,
         store: RollingStore,
-        clock: VirtualClock,
+        loop: VirtualLoop,
         hearer: Hearer,
         pacing: Pacing,
         half_spread_bps: float,
@@ -132,7 +132,8 @@ class BarMarket:
         self._broker = broker
         self._venue = broker.venue
         self._store = store
-        self._clock = clock
+        self._loop = loop
+        self._clock = loop.clock
         self._hearer = hearer
         self._ended = ended
         self._settle_ns = round(pacing.settle_s * NS_PER_S)
@@ -143,8 +144,7 @@ class BarMarket:
         heapq.heapify(self._order)
         self._events = deque(sorted(events, key=_event_ns))
         self._event_at = _event_ns(self._events[0]) if self._events else NEVER
-        self._beaten_ns = clock.now
-        self.loop: VirtualLoop
+        self._beaten_ns = loop.clock.now
 
     @property
     def next_ns(self) -> int:
@@ -153,7 +153,7 @@ class BarMarket:
 
     def play(self, until_ns: int) -> None:
         """Tell moments up to that time, until somebody has something to do."""
-        ready, order, clock = self.loop.ready, self._order, self._clock
+        ready, order, clock = self._loop.ready, self._order, self._clock
         while not ready and order:
             now_ns, number, track = order[0]
             if self._event_at <= now_ns:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import exchange_calendars
-import numpy as np
 import pandas as pd
 
 from backtest.records import RunSpec, Series
@@ -62,12 +61,12 @@ def calendar_of(*, is_in_sessions: bool, sessions: TradingCalendar) -> Calendar:
     return sessions if is_in_sessions else AlwaysOpenCalendar()
 
 
-def instrument_of(series: Series, choices: Choices) -> Instrument:
-    """Return the venue's rules of a symbol: Alpaca's for its class.
+def instrument_at(symbol: str, price: float, choices: Choices) -> Instrument:
+    """Return the venue's rules of a symbol that costs `price` or more: Alpaca's for its class.
 
     A pair's price moves in steps of five significant digits, a cent at most.
     """
-    symbol, is_whole = series.symbol, choices.fractional == "no"
+    is_whole = choices.fractional == "no"
     if asset_class_of(symbol) is AssetClass.STOCK:
         return Instrument(
             symbol=symbol,
@@ -78,7 +77,7 @@ def instrument_of(series: Series, choices: Choices) -> Instrument:
             fractionable=not is_whole,
             shortable=True,
         )
-    digits = math.floor(math.log10(float(np.min(series.low)))) - _DIGITS + 1
+    digits = math.floor(math.log10(price)) - _DIGITS + 1
     return Instrument(
         symbol=symbol,
         asset_class=AssetClass.CRYPTO,

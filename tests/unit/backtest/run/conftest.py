@@ -10,6 +10,7 @@ import pytest
 
 from backtest.costs import costs_of
 from backtest.records import RunSpec, Series
+from domain.decisions import Answer, Call, Role
 from domain.records import NS_PER_S, digest, format_ns
 
 DAY_S = 86_400
@@ -77,3 +78,43 @@ def random_walk() -> Callable[..., Series]:
 def spec() -> Callable[..., RunSpec]:
     """`spec(*series, analyst=, **changes)`."""
     return spec_of
+
+
+class Buyer:
+    """Buy whenever flat, through all four roles."""
+
+    name = "buyer"
+
+    async def answer(self, brief):
+        said = {
+            Role.DIRECTOR: {
+                "action": "buy",
+                "confidence": 0.9,
+                "thesis": "up",
+                "invalidation_price": None,
+            },
+            Role.QUANT: {
+                "confirmed": True,
+                "score": 0.9,
+                "support": None,
+                "resistance": None,
+                "volatility": "normal",
+                "reason": "yes",
+            },
+            Role.RISK: {
+                "approved": True,
+                "size_fraction": 1.0,
+                "stop_loss": None,
+                "take_profit": None,
+                "reason": "yes",
+            },
+            Role.EXECUTION: {"style": "marketable", "limit_offset_bps": 5.0},
+        }[brief.role]
+        call = Call(role=brief.role, attempt=1, model="buyer", prompt_digest="", raw="")
+        return Answer(content=said, calls=(call,))
+
+
+@pytest.fixture
+def buyer() -> Buyer:
+    """An analyst that buys whenever it is asked."""
+    return Buyer()

@@ -13,7 +13,6 @@ from backtest.baselines.table import policy
 from backtest.costs import costs_of
 from backtest.records import Ended
 from backtest.run.running import Means, run
-from domain.decisions import Answer, Call, Role
 from domain.errors import ConfigError
 
 
@@ -128,13 +127,13 @@ def test_no_more_than_a_share_of_the_volume_fills(bars, spec):
     assert sum(row.quantity for row in entry_bar) == pytest.approx(100.0)
 
 
-def test_a_stop_inside_a_bar_fills_at_its_price_before_the_target(bars, spec):
+def test_a_stop_inside_a_bar_fills_at_its_price_before_the_target(bars, spec, buyer):
     """A bar spans stop and target: what happened first is unknown, so the stop did."""
     closes = [100.0 + 0.5 * (n % 2) for n in range(80)]
     series = bars("AAPL", closes)
     series.low[72], series.high[72] = 50.0, 200.0
     told = spec(series, settings=(("warmup", "60"), ("max_order_amount", "5000")))
-    result = run([series], told, Means(analyst=_Buyer()))
+    result = run([series], told, Means(analyst=buyer))
     exits = [row for row in result.fills if row.leg != "entry" and row.ts_ns > series.ts_ns[72]]
     assert exits
     assert exits[0].price < 100
@@ -164,37 +163,3 @@ def test_every_baseline_runs_through_the_gate(random_walk, spec):
         result = run([series], told, Means(policies=policy(name, share=1.0)))
         assert result.fills
         assert not result.denials
-
-
-class _Buyer:
-    """Buy whenever flat, through all four roles."""
-
-    name = "buyer"
-
-    async def answer(self, brief):
-        said = {
-            Role.DIRECTOR: {
-                "action": "buy",
-                "confidence": 0.9,
-                "thesis": "up",
-                "invalidation_price": None,
-            },
-            Role.QUANT: {
-                "confirmed": True,
-                "score": 0.9,
-                "support": None,
-                "resistance": None,
-                "volatility": "normal",
-                "reason": "yes",
-            },
-            Role.RISK: {
-                "approved": True,
-                "size_fraction": 1.0,
-                "stop_loss": None,
-                "take_profit": None,
-                "reason": "yes",
-            },
-            Role.EXECUTION: {"style": "marketable", "limit_offset_bps": 5.0},
-        }[brief.role]
-        call = Call(role=brief.role, attempt=1, model="buyer", prompt_digest="", raw="")
-        return Answer(content=said, calls=(call,))
