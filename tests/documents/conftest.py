@@ -50,12 +50,19 @@ class Desk:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
             return json.load(answer)
 
+    def start(self):
+        """Let the demo trade, as `make demo` does: the page before may have stopped it."""
+        url = f"http://127.0.0.1:{self.port}/start"
+        with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=30):
+            pass
+
     def run(self, page, script, timeout_s=240.0):
         """Run a page's commands as its reader would; the ports alone are others.
 
         Each page has a folder of its own, so that what it writes misleads no other; the demo's
         journal is in all of them. What a page leaves running is ended.
         """
+        self.start()
         folder = self.folder / page.replace("/", "-")
         folder.mkdir()
         lend(folder)
