@@ -9,7 +9,7 @@ the kinds take turns, and each ratio is between medians.
 The others are installed beside the project, never into it (one of them is under the AGPL):
 into `.cache/comparators`, by pip in a process of its own, at the versions named here.
 
-    python -m benchmarks.backtest [--rounds 3] [--windows]
+    python -m benchmarks.backtest [--rounds 3] [--windows] [--ticks 10000000]
 """
 
 from __future__ import annotations
@@ -18,24 +18,29 @@ import argparse
 import asyncio
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from backtest.baselines.table import policy
 from backtest.baselines.trend import FAST, SLOW
 from backtest.costs import costs_of
+from backtest.data.ticks import Moment
 from backtest.records import RunSpec, Series
-from backtest.run.running import Means, run
+from backtest.run.running import Means, run, run_ticks
 from backtest.run.windows import run_windows, tasks_of
 from benchmarks.figures import Figure, show
 from benchmarks.stage.analysts import golden
 from benchmarks.stage.bare import bare_graph
+from domain.market import Trade
 from domain.records import NS_PER_S, format_ns, plain
 
 N_BARS = 100_000
@@ -210,15 +215,50 @@ def windows(count: int = 10) -> list[Figure]:
     ]
 
 
+def ticks(count: int) -> list[Figure]:
+    """Play so many made-up prints, twenty a second, and tell what memory it took at most."""
+    start_ns, every_ns = 1_600_000_000 * NS_PER_S, NS_PER_S // 20
+
+    def moments() -> Iterator[Moment]:
+        draws, price = np.random.default_rng(1), 100.0
+        for first in range(0, count, 10_000):
+            for k, step in enumerate(draws.normal(0, 0.00005, 10_000).tolist(), first):
+                price *= 1 + step
+                ts = start_ns + k * every_ns
+                yield Moment(ts, [Trade("BTC/USD", round(price, 4), 0.5, ts, ts, k + 1)])
+
+    spec = msgspec.structs.replace(
+        spec_of(made_up(2), "rules"),
+        start=format_ns(start_ns),
+        end=format_ns(start_ns + count * every_ns),
+    )
+    began = time.process_time()
+    result = run_ticks(moments(), spec)
+    cpu_s = time.process_time() - began
+    return [
+        Figure(f"{count:,} ticks: CPU a tick, decisions included", cpu_s / count * 1e6, " us"),
+        Figure("decisions on them", len(result.decisions), ""),
+        Figure(
+            "memory at most",
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            " MB",
+            most=400.0,
+        ),
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--windows", action="store_true", help="measure windows alone")
+    parser.add_argument("--ticks", type=int, help="play so many ticks alone, for their memory")
     asked = parser.parse_args()
     if asked.windows:
         show(windows())
-        return
-    show([*decisions(), *speed(asked.rounds)])
+    elif asked.ticks:
+        show(ticks(asked.ticks))
+    else:
+        show([*decisions(), *speed(asked.rounds)])
 
 
 if __name__ == "__main__":

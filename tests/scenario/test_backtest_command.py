@@ -70,6 +70,15 @@ def test_a_journal_is_never_written_over(bars, tmp_path):
     assert path.read_bytes() == b"kept"
 
 
+def test_a_tape_is_played_tick_by_tick(bars, capsys):
+    """The real ticks that travel with the project, to the rules, a moment at a time."""
+    tape = Path(__file__).parents[2] / "exchange/tapes/es-2013-09.tape.zst"
+    span = {"start": "2013-09-03T09:00:00Z", "end": "2013-09-03T10:15:00Z"}
+    changes = {"symbols": ("ES",), "ticks": True, "latency_s": 0.5, **span}
+    assert run_backtest(asked(bars, data=f"tape:{tape}", **changes))
+    assert "rules: return" in capsys.readouterr().out
+
+
 def test_windows_are_runs_of_their_own_whoever_performs_them(bars, capsys):
     """Two windows in this process: each has its own warm-up and its own digest."""
     command = asked(bars, analyst="policy:buy-and-hold", windows=2, jobs=1, settings=("warmup=50",))

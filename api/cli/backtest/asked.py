@@ -9,10 +9,14 @@ from pathlib import Path
 from backtest.controls.switches import NAMES, Controls
 from backtest.costs import costs_of
 from backtest.data import DataWarning, load, resample
+from backtest.data.loading import period_of
 from backtest.records import RunSpec, Series
 from domain.errors import ConfigError
 from domain.records import NS_PER_S, format_ns
+from graph.analysts.rules import RULES
 
+_LATEST_NS = 4_102_444_800 * NS_PER_S
+"""2100-01-01: as late as a run without an end may say that it ends."""
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
@@ -39,6 +43,7 @@ class BacktestCommand:
     answers: Path = Path(".cache/answers.sqlite3")
     budget: float | None = None
     yes: bool = False
+    ticks: bool = False
     windows: int = 1
     jobs: int = 2
     controls: str = "all"
@@ -74,6 +79,34 @@ def spec_of(asked: BacktestCommand, series: Sequence[Series], analyst: str) -> R
         seed=asked.seed,
         analyst_latency_s=asked.latency_s or 0.0,
         data=tuple((one.symbol, one.digest) for one in series),
+        settings=tuple(_setting(text) for text in asked.settings),
+    )
+
+
+def ticks_spec_of(asked: BacktestCommand) -> RunSpec:
+    """Return the spec of a run on ticks, which are not read before they are played.
+
+    Raises `ConfigError` without symbols, or for another analyst than the rules.
+    """
+    if not asked.symbols:
+        raise ConfigError("--ticks needs to be told the symbols.", remedy="Name them first.")
+    if asked.analyst != RULES:
+        raise ConfigError(
+            f"--ticks plays the rules, not {asked.analyst}.",
+            remedy="Leave --ticks out: bars are made of the ticks then.",
+        )
+    period = period_of(asked.start, asked.end)
+    return RunSpec(
+        analyst=RULES,
+        symbols=asked.symbols,
+        start=format_ns(max(0, period.start_ns)),
+        end=format_ns(min(period.end_ns, _LATEST_NS)),
+        interval_s=interval_of(asked.interval or "1m"),
+        costs=costs_of(asked.costs),
+        cash=asked.cash,
+        seed=asked.seed,
+        analyst_latency_s=asked.latency_s or 0.0,
+        data=tuple((symbol, asked.data) for symbol in asked.symbols),
         settings=tuple(_setting(text) for text in asked.settings),
     )
 

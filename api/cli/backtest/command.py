@@ -14,13 +14,19 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from api.cli.backtest.analysts import opened
-from api.cli.backtest.asked import BacktestCommand, controls_of, read_data, spec_of
+from api.cli.backtest.asked import (
+    BacktestCommand,
+    controls_of,
+    read_data,
+    spec_of,
+    ticks_spec_of,
+)
 from api.cli.source import commit
 from backtest.controls.registration import Registration, entry_of
 from backtest.controls.registration import load as load_registration
 from backtest.controls.selection import Tries
 from backtest.controls.switches import Controls
-from backtest.data import DataWarning
+from backtest.data import DataWarning, stream
 from backtest.evidence.judge import Kept, judge
 from backtest.evidence.records import Evidence
 from backtest.evidence.runs import Inquiry
@@ -29,7 +35,7 @@ from backtest.records import Ended, RunResult, RunSpec, Series
 from backtest.report import write_html, write_json
 from backtest.report.records import ReportInput
 from backtest.report.terminal import summary
-from backtest.run.running import Means, run
+from backtest.run.running import Means, run, run_ticks
 from backtest.run.running import Progress as Tell
 from backtest.run.windows import Windowed, run_windows, tasks_of
 from backtest.statistics.figures import total_return
@@ -42,6 +48,8 @@ def run_backtest(asked: BacktestCommand) -> bool:
     A run that was interrupted is told as far as it came, and the interruption goes on.
     """
     controls = controls_of(asked.controls)
+    if asked.ticks:
+        return _run_ticks(asked)
     series, warnings = read_data(asked)
     if asked.windows > 1:
         return _run_windows(asked, series)
@@ -132,6 +140,17 @@ def _line(result: RunResult) -> str:
         f"{len(result.decisions):,} decisions, {len(result.fills):,} fills, "
         f"{sum(result.denials.values()):,} denials, costs {result.spec.costs.name}.{note}"
     )
+
+
+def _run_ticks(asked: BacktestCommand) -> bool:
+    """Play ticks as they are; nothing is compared with a run that can be read only once."""
+    spec = ticks_spec_of(asked)
+    moments = stream(asked.data, asked.symbols, asked.start, asked.end)
+    result = run_ticks(moments, spec, Means(journal=asked.journal))
+    _tell(asked, result, None, ())
+    if result.ended is Ended.INTERRUPTED:
+        raise KeyboardInterrupt
+    return result.ended is Ended.COMPLETE
 
 
 def _run_windows(asked: BacktestCommand, series: Sequence[Series]) -> bool:

@@ -56,6 +56,7 @@ def backtest(
     ] = None,
     *,
     yes: Annotated[bool, typer.Option(help="Agree to what a model costs.")] = False,
+    ticks: Annotated[bool, typer.Option(help="Play ticks as they are, with the rules.")] = False,
 ) -> None:
     """Run the engine on history: the same graph, limits and gateway, on a simulated venue.
 
@@ -84,6 +85,7 @@ def backtest(
         answers=answers,
         budget=budget,
         yes=yes,
+        ticks=ticks,
         windows=windows,
         jobs=jobs,
         controls=controls,
