@@ -17,7 +17,7 @@ from journal.audit.database import audit
 from journal.database import JournalConfig
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit/backtest/run"))
-from conftest import walk
+from walks import walk
 
 from domain.records import format_ns
 

@@ -21,7 +21,7 @@ from graph.analysts.model.costs import Price, Unmetered
 from graph.analysts.model.endpoint import EndpointConfig
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit/backtest/run"))
-from conftest import spec_of, walk
+from walks import spec_of, walk
 
 PRICE = Price(usd_per_m_in=1.0, usd_per_m_out=2.0)
 

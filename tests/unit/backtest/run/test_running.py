@@ -72,7 +72,7 @@ def test_no_hash_seed_changes_a_run(random_walk, spec):
     """A process with another hash seed orders its sets and dictionaries otherwise."""
     program = (
         "import sys; sys.path.insert(0, 'tests/unit/backtest/run');"
-        "from conftest import walk, spec_of; from backtest.run.running import run;"
+        "from walks import walk, spec_of; from backtest.run.running import run;"
         "s = [walk('AAPL', 90), walk('BTC/USD', 90, seed=2)];"
         "print(run(s, spec_of(*s)).digest)"
     )
