@@ -211,6 +211,11 @@ def windows(count: int = 10) -> list[Figure]:
         Figure("ten windows one after another", alone.wall_s, " s"),
         Figure("ten windows on two cores, pool start apart", beside.wall_s, " s"),
         Figure("two cores against one", alone.wall_s / beside.wall_s, " times", least=1.6),
+        Figure(
+            "the same by CPU: all of one against the busier of two",
+            alone.busy_s / beside.busiest_s,
+            " times",
+        ),
         Figure("windows with the same digest either way", sum(same), "", least=count),
     ]
 

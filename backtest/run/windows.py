@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -31,10 +32,15 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Windowed:
-    """The windows' results in order, and what they took: CPU of all, and the wall's seconds."""
+    """The windows' results in order, and what they took.
+
+    `busy_s` is the CPU of all processes, `busiest_s` that of the one which had most to do: where
+    nothing else runs, the wall's seconds come near it.
+    """
 
     results: tuple[RunResult, ...]
     busy_s: float
+    busiest_s: float
     wall_s: float
 
 
@@ -74,15 +80,15 @@ def run_windows(
         return _gathered(done, time.perf_counter() - began)
 
 
-def perform(task: Task) -> tuple[RunResult, float]:
-    """Run one window in this process; returns it and the CPU seconds it took."""
+def perform(task: Task) -> tuple[RunResult, float, int]:
+    """Run one window in this process; returns it, the CPU seconds it took, and the process's id."""
     began = time.process_time()
     means = Means()
     if task.spec.analyst.startswith(POLICY):
         name, share = task.spec.analyst.removeprefix(POLICY), 1 / len(task.series)
         means = Means(policies=policy(name, share=share, seed=task.spec.seed))
     result = run(task.series, task.spec, means)
-    return result, time.process_time() - began
+    return result, time.process_time() - began, os.getpid()
 
 
 def _get_ready(_number: int) -> None:
@@ -92,10 +98,14 @@ def _get_ready(_number: int) -> None:
     time.sleep(0.2)
 
 
-def _gathered(done: Sequence[tuple[RunResult, float]], wall_s: float) -> Windowed:
+def _gathered(done: Sequence[tuple[RunResult, float, int]], wall_s: float) -> Windowed:
+    by_process: dict[int, float] = {}
+    for _, seconds, process in done:
+        by_process[process] = by_process.get(process, 0.0) + seconds
     return Windowed(
-        results=tuple(result for result, _ in done),
-        busy_s=sum(seconds for _, seconds in done),
+        results=tuple(result for result, _, _ in done),
+        busy_s=sum(seconds for _, seconds, _ in done),
+        busiest_s=max(by_process.values(), default=0.0),
         wall_s=wall_s,
     )
 
