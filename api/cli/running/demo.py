@@ -28,10 +28,12 @@ _QUICK = {
     "ANALYST": "rules",
     "BAR_INTERVAL_S": 5,
     "COOLDOWN_S": 5,
+    "MAX_ORDERS_PER_MINUTE": 60,
     "MAX_CONSECUTIVE_LOSSES": 0,
     "MAX_ONE_WAY_FILLS": 0,
 }
-"""What stands where a person set nothing: bars of seconds, so there is something to see.
+"""What stands where a person set nothing: bars of seconds, so there is something to see, and room
+for the orders that a dozen symbols then bring.
 
 Made-up markets lose as often as they win: streaks that rightly end a day would end every demo.
 """
