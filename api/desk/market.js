@@ -21,6 +21,7 @@ function remembered() {
 
 /** What stands of a symbol, as a word and a tone. */
 function standing(symbol) {
+  if (!now.isUp) return ["not heard", "dim"];
   if (symbol.is_halted) return ["halted by market", "bad"];
   if (symbol.is_stale) return ["no feed", "bad"];
   if (symbol.is_reducing) return ["reducing", "warn"];
@@ -193,7 +194,7 @@ export class Market {
   }
 
   #live({ bid, ask: offer, quote_age_s: age }) {
-    const parts = [["Bid", price(bid)], ["Ask", price(offer)], ["Spread", spread({ bid, ask: offer })], ["Quote", age === null || age === undefined ? "none yet" : `${age.toFixed(1)} s old`]];
+    const parts = [["Bid", price(bid)], ["Ask", price(offer)], ["Spread", spread({ bid, ask: offer })], ["Quote", !now.isUp ? "last known" : age === null || age === undefined ? "none yet" : `${age.toFixed(1)} s old`]];
     if (!this.live.children.length) this.live.append(...parts.map(([name]) => element("span", {}, `${name} `, element("b"))));
     parts.forEach(([, value], n) => write(this.live.children[n].lastChild, value));
   }

@@ -214,6 +214,10 @@ async def test_a_page_comes_back_with_the_server_and_has_missed_nothing(desk, wa
         page = await watcher.open(f"{url}/#/health")
         await expect(page.locator("body")).to_have_attribute("data-link", "up")
     await expect(page.locator("#troubles")).to_contain_text("does not answer", timeout=WAIT_MS)
+    await page.get_by_role("link", name="Market").click()
+    await expect(page.locator("tbody tr", has_text=SYMBOL)).to_contain_text("not heard")
+    await expect(page.locator("div.live")).to_contain_text("last known")
+    await page.get_by_role("link", name="Health").click()
     await desk.process.bot.halt(actor="ann", reason="while nobody saw")
     async with desk.door(desk.process, int(url.rpartition(":")[2])):
         await expect(page.locator("body")).to_have_attribute("data-link", "up", timeout=WAIT_MS)
