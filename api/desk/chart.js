@@ -2,7 +2,7 @@
 // keyboard reaches them and a reader hears them, and its colours are the page's own.
 
 import { element, mark, svg, write } from "./dom.js";
-import { minute, price } from "./words.js";
+import { began, price } from "./words.js";
 
 const AXIS = 68;
 const LANE = 22;
@@ -160,7 +160,7 @@ export class Chart {
       svg("path", { d: `M0 ${y(value)}H${right}` }), svg("text", { x: right + 8, y: y(value) + 4 }, price(value))]);
     const every = Math.max(1, Math.ceil(this.#bars.length / (right / 90)));
     for (let n = this.#bars.length - 1; n >= 0; n -= every) {
-      if (x(n) > 20) made.push(svg("text", { x: x(n), y: height - 5, "text-anchor": "middle" }, minute(this.#times[n])));
+      if (x(n) > 20) made.push(svg("text", { x: x(n), y: height - 5, "text-anchor": "middle" }, began(this.#times[n], this.#data.interval_s)));
     }
     made.push(svg("path", { class: "edge", d: `M0 ${bottom + 0.5}H${width}M0 ${bottom + LANE + 0.5}H${width}${rsi ? `M0 ${height - FOOT + 0.5}H${width}` : ""}` }));
     this.parts.grid.replaceChildren(...made);
@@ -295,7 +295,7 @@ export class Chart {
     if (!bar) return;
     const [t, o, h, l, c, v] = bar;
     const seen = (name) => this.#data.indicators[name]?.[Math.min(n, this.#data.bars.length - 1)];
-    const parts = [minute(t), `O ${price(o)}`, `H ${price(h)}`, `L ${price(l)}`, `C ${price(c)}`, `V ${v.toLocaleString("en-US", { maximumSignificantDigits: 4 })}`];
+    const parts = [began(t, this.#data.interval_s), `O ${price(o)}`, `H ${price(h)}`, `L ${price(l)}`, `C ${price(c)}`, `V ${v.toLocaleString("en-US", { maximumSignificantDigits: 4 })}`];
     if (this.shows.averages) parts.push(`EMA 12 ${price(seen("ema_12"))}`, `EMA 26 ${price(seen("ema_26"))}`);
     if (this.shows.bands) parts.push(`bands ${price(seen("bb_lower"))} to ${price(seen("bb_upper"))}`);
     if (this.shows.rsi) parts.push(`RSI ${seen("rsi_14")?.toFixed(0) ?? "–"}`);

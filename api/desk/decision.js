@@ -6,7 +6,7 @@ import { note } from "./dialogs.js";
 import { graph } from "./graph.js";
 import { ask, line } from "./server.js";
 import { paced } from "./state.js";
-import { actor, clock, cost, milliseconds, price, quantity, tone, when, whole, words } from "./words.js";
+import { actor, cost, milliseconds, price, quantity, tone, when, whole, words } from "./words.js";
 
 const ROLES = [["director", "directive", "Director"], ["quant", "signal", "Quant"], ["risk", "verdict", "Risk"], ["execution", "plan", "Execution"]];
 const BRIEFS = {
@@ -127,7 +127,7 @@ function pictured(seen, decision) {
   const figures = Object.entries(seen.indicators).filter(([, value]) => value !== null).map(([name, value]) => `${words(name)} ${Number(value.toPrecision(6))}`);
   return [chart.node, element("p", { class: "dim" }, `${seen.bars.length} candles of ${seen.interval_s} s · bid ${price(seen.quote.bid)} · ask ${price(seen.quote.ask)} · ${seen.feed ?? ""} · woken by ${words(seen.wake_reason)}`),
     element("details", {}, element("summary", {}, `${figures.length} indicators, ${seen.news.length} headlines`), element("p", {}, figures.join(" · ")),
-      ...seen.news.map((item) => element("p", {}, `${clock(item.ts)} ${item.source}: ${item.headline}`)))];
+      ...seen.news.map((item) => element("p", {}, `${when(item.ts)} ${item.source}: ${item.headline}`)))];
 }
 
 const check = () => new Table({
@@ -144,7 +144,7 @@ function gate({ decision, gates }) {
     const failed = each.checks.filter((one) => !one.passed);
     table.show([...failed, ...each.checks.filter((one) => one.passed)]);
     const verdict = each.authorized === null ? badge("the graph's preview; the gate was not asked", "info") : each.authorized ? badge("authorized", "good") : badge(`denied: ${each.code}`, "bad");
-    return [element("p", {}, verdict, element("span", { class: "dim" }, ` ${each.ts ? clock(each.ts) : ""} ${each.client_order_id}`)), table.node];
+    return [element("p", {}, verdict, element("span", { class: "dim" }, ` ${each.ts ? when(each.ts) : ""} ${each.client_order_id}`)), table.node];
   });
 }
 
@@ -152,7 +152,7 @@ function gate({ decision, gates }) {
 function timeline({ decision, gates, orders, approval }) {
   const steps = [[decision.ts_end || decision.as_of, "decided", `${words(decision.outcome)}, ${decision.reason_code}`]];
   if (approval) {
-    steps.push([approval.ts, "waits for a person", approval.expires_at ? `until ${clock(approval.expires_at)}` : ""]);
+    steps.push([approval.ts, "waits for a person", approval.expires_at ? `until ${when(approval.expires_at)}` : ""]);
     if (approval.ts_closed) steps.push([approval.ts_closed, approval.status, `${actor(approval.actor)}${approval.reason ? `: ${approval.reason}` : ""}`]);
   }
   for (const each of gates) steps.push([each.ts, each.authorized ? "authorized" : `denied ${each.code}`, `${each.checks.length} limits`]);
@@ -164,5 +164,5 @@ function timeline({ decision, gates, orders, approval }) {
   }
   if (steps.length === 1) return blank("No order.", words(decision.reason_code.toLowerCase()));
   steps.sort((a, b) => Date.parse(a[0]) - Date.parse(b[0]));
-  return element("ol", { class: "timeline" }, ...steps.map(([ts, what, more]) => element("li", {}, element("b", {}, what), element("span", { class: "dim" }, ` ${clock(ts)}`), more && element("div", {}, more))));
+  return element("ol", { class: "timeline" }, ...steps.map(([ts, what, more]) => element("li", {}, element("b", {}, what), element("span", { class: "dim" }, ` ${when(ts)}`), more && element("div", {}, more))));
 }

@@ -4,7 +4,7 @@ import { badge, blank, card, element, Meter, number, node, Table, text, Tile, wr
 import { ask, line } from "./server.js";
 import { paced } from "./state.js";
 import { HAPPENED } from "./happenings.js";
-import { clock, cost, lasting, milliseconds, whole, words } from "./words.js";
+import { clock, cost, lasting, milliseconds, when, whole, words } from "./words.js";
 
 const KEPT = 120;
 const kept = [];
@@ -95,7 +95,7 @@ export class Health {
     this.venue.show(venue.requests_per_minute ? venue.requests / venue.requests_per_minute : 0, `${whole(venue.requests)} of ${whole(venue.requests_per_minute)}`);
     this.roles.show(model);
     const refused = Object.entries(rejects).map(([kind, count]) => `${words(kind)} × ${whole(count)}`).join(", ");
-    write(this.counts, `Since ${clock(since)}. ${refused ? `Messages refused or mended: ${refused}.` : "No message was refused."}`);
+    write(this.counts, `Since ${when(since)}. ${refused ? `Messages refused or mended: ${refused}.` : "No message was refused."}`);
   }
 
   #spend(n, used, limit, say) {

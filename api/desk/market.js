@@ -4,7 +4,7 @@ import { Chart } from "./chart.js";
 import { badge, blank, button, card, element, mark, node, number, Table, text, write } from "./dom.js";
 import { ask, line, query } from "./server.js";
 import { follow, now, paced, symbolOf } from "./state.js";
-import { clock, money, price, quantity, signed, gain, words } from "./words.js";
+import { gain, money, price, quantity, signed, when, words } from "./words.js";
 import { control } from "./dialogs.js";
 
 const LENGTHS = [60, 120, 240];
@@ -46,7 +46,7 @@ const ofDecision = (made) => {
   const sure = made.confidence === null ? "" : `, confidence ${made.confidence.toFixed(2)}`;
   return {
     key: `d${made.id}`, ts: made.as_of, price: null, shape: form, tone, href: `#/decisions/${made.id}`,
-    lines: [`${clock(made.as_of)} ${words(made.outcome)}`, `${made.action ?? "no answer"}${sure}`, `${made.denial_code ? `denied: ${made.denial_code}` : made.reason_code}`],
+    what: words(made.outcome), lines: [`${when(made.as_of)} ${words(made.outcome)}`, `${made.action ?? "no answer"}${sure}`, `${made.denial_code ? `denied: ${made.denial_code}` : made.reason_code}`],
   };
 };
 
@@ -58,14 +58,14 @@ const ofOrder = ({ ts, order }) => {
   const at = request.stop_price ?? request.limit_price;
   return at === null ? null : {
     key: `o${request.client_order_id}`, ts, price: Number(at), shape: "order", tone: order.state === "rejected" ? "bad" : "info", href: story(order),
-    lines: [`${clock(ts)} ${request.leg} order`, `${told(request)} at ${price(at)}`, words(order.state)],
+    what: `${request.leg} order`, lines: [`${when(ts)} ${request.leg} order`, `${told(request)} at ${price(at)}`, words(order.state)],
   };
 };
 
 const ofFill = ({ ts, fill }, orders) => ({
   key: `f${fill.client_order_id}${fill.execution_id}`, ts: fill.ts_event || ts, price: Number(fill.price), shape: fill.side, tone: fill.side === "buy" ? "up" : "down",
   href: orders.has(fill.client_order_id) ? story(orders.get(fill.client_order_id)) : "#/money",
-  lines: [`${clock(fill.ts_event)} ${fill.leg} filled`, `${fill.side} ${quantity(fill.quantity)} at ${price(fill.price)}`, `fee ${money(fill.fee)}`],
+  what: `${fill.leg} filled`, lines: [`${when(fill.ts_event)} ${fill.leg} filled`, `${fill.side} ${quantity(fill.quantity)} at ${price(fill.price)}`, `fee ${money(fill.fee)}`],
 });
 
 /** Stops and targets as long as they stood: what rests at the venue, and what the engine watches. */
@@ -107,7 +107,7 @@ export class Market {
     this.happened = new Table({
       caption: "What happened in this symbol, newest first", heads: ["Time", "What", "How", "#Price"], empty: "No order and no rejected run so far; what was held stands below the candles and on the Decisions page.",
       key: (each) => each.key, link: (each) => each.href,
-      row: (each) => [text(clock(each.ts)), node(each.lines[0] + each.href, () => element("a", { href: each.href }, each.lines[0].replace(/^\S+ /, ""))), text(each.lines.slice(1).join(" · "), "dim"), number(each.price === null ? "" : price(each.price))],
+      row: (each) => [text(when(each.ts)), node(each.lines[0] + each.href, () => element("a", { href: each.href }, each.what)), text(each.lines.slice(1).join(" · "), "dim"), number(each.price === null ? "" : price(each.price))],
     });
     this.list = new Table({
       caption: "Symbols", heads: ["Symbol", "#Bid", "#Ask", "#bps", "State"], empty: "This bot trades no symbols: set TRADING_SYMBOLS.",

@@ -24,14 +24,22 @@ export function price(value) {
 }
 
 export const clock = (ts) => ts ? new Date(ts).toLocaleTimeString("en-GB") : NONE;
-export const minute = (ts) => new Date(ts).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+const minute = (ts) => new Date(ts).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+const day = (ts, timeZone) => new Date(ts).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone });
+
+/** When a candle of so many seconds began: as exact as it takes to tell it from the next. A day's is UTC's. */
+export function began(ts, seconds) {
+  if (seconds < 60) return clock(ts);
+  if (seconds < 3600) return minute(ts);
+  return seconds < 86400 ? `${day(ts)} ${minute(ts)}` : day(ts, "UTC");
+}
 
 /** A time of day, with the day when it is not today. */
 export function when(ts) {
   if (!ts) return NONE;
   const at = new Date(ts);
-  const day = at.toDateString() === new Date().toDateString() ? "" : `${at.toLocaleDateString("en-GB", { day: "numeric", month: "short" })} `;
-  return `${day}${at.toLocaleTimeString("en-GB")}`;
+  const before = at.toDateString() === new Date().toDateString() ? "" : `${day(at)} `;
+  return `${before}${at.toLocaleTimeString("en-GB")}`;
 }
 
 /** A duration in seconds, short. */

@@ -84,6 +84,7 @@ async def test_a_trade_is_seen_among_the_candles_and_opens_its_decision(desk, wa
     await started(desk)
     page = await watcher.open(f"{desk.url}/#/market/{SYMBOL}")
     await expect(page.locator(".chart .wicks path")).to_have_attribute("d", re.compile("M"))
+    await expect(page.locator(".legend span").first).to_have_text(re.compile(r"^\d\d:\d\d:\d\d$"))
     await holding(desk)
     fill = page.locator(".marks a", has=page.locator("path.buy")).first
     await expect(fill).to_be_attached()
