@@ -80,12 +80,13 @@ export class DecisionPage {
   }
 
   async #copy() {
+    const address = `/windows/${this.#story.decision.window_digest}`;
     try {
-      const file = JSON.stringify(await ask("GET", `/windows/${this.#story.decision.window_digest}`), null, 2);
+      const file = JSON.stringify(await ask("GET", address), null, 2);
       await navigator.clipboard.writeText(file);
       note("good", "The window is copied: paste it into Studio's input, or save it for autohedge replay.");
     } catch (problem) {
-      note("bad", problem.detail ? line(problem) : "This browser does not let a page copy: open /windows/… of this decision and save it.");
+      note("bad", problem.detail ? line(problem) : `This browser does not let a page copy: open ${address} and save it.`);
     }
   }
 }
