@@ -44,7 +44,7 @@ export class Controls {
       return element("div", { class: "deed" }, this.#buttons[path], element("p", {}, what));
     });
     this.log = new Table({
-      caption: "Who did what, newest first", heads: ["When", "What", "Who", "Why"], empty: "Nobody has done anything yet.",
+      caption: "Who did what, newest first", heads: ["When", "What", "Who", "Why"], stacks: true, empty: "Nobody has done anything yet.",
       key: (each) => each.key, link: (each) => each.href,
       row: (each) => [text(when(each.ts), "tight"), each.href ? node(each.what, () => element("a", { href: each.href }, each.what)) : text(each.what), text(each.who), text(each.why, "words")],
     });

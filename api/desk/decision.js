@@ -132,7 +132,7 @@ function pictured(seen, decision) {
 }
 
 const check = () => new Table({
-  caption: "Limits that the order was held against", heads: ["Limit", "#Found", "#Limit", "Verdict"], empty: "No limit was asked.",
+  caption: "Limits that the order was held against", heads: ["Limit", "#Found", "#Limit", "Verdict"], stacks: true, empty: "No limit was asked.",
   key: (each) => each.code,
   row: (each) => [text(each.code), number(each.value || "–"), number(each.limit || "–"), node(each.passed, () => badge(each.passed ? "passed" : "failed", each.passed ? "good" : "bad"))],
 });

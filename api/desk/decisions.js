@@ -34,7 +34,7 @@ export class Decisions {
     this.more = button("Show older ones", () => this.#older(), { hidden: true });
     this.table = new Table({
       caption: "Decisions, newest first", heads: ["Time", "Symbol", "Action", "#Confidence", "Outcome", "Why", "#Took", "#Model"],
-      empty: "No decision matches. A symbol is decided upon once it is warm, at each closed candle; Decide now on the Market page asks for one.",
+      stacks: true, empty: "No decision matches. A symbol is decided upon once it is warm, at each closed candle; Decide now on the Market page asks for one.",
       key: (each) => each.id, link: (each) => `#/decisions/${each.id}`,
       row: (each) => [
         node(each.id, () => element("a", { href: `#/decisions/${each.id}` }, when(each.ts))), text(each.symbol), text(each.action),

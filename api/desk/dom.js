@@ -52,15 +52,16 @@ function patch(cell, what) {
 
 /**
  * A table with a caption for those who do not see it. `show(items)` keeps a row for as long as its
- * key is there; `row(item)` gives its cells and `link(item)` where a click on it leads.
+ * key is there; `row(item)` gives its cells and `link(item)` where a click on it leads. One that
+ * `stacks` shows a row as lines on a phone, its figures with their names: nothing is cut off there.
  */
 export class Table {
-  constructor({ caption, heads, key, row, link = null, empty }) {
-    Object.assign(this, { key, row, link, empty, rows: new Map(), width: heads.length });
+  constructor({ caption, heads, key, row, link = null, empty, stacks = false }) {
+    Object.assign(this, { key, row, link, empty, rows: new Map(), heads: heads.map((head) => head.replace("#", "")) });
     this.body = element("tbody");
-    this.node = element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
+    this.node = element("div", { class: stacks ? "scroll stacks" : "scroll", tabindex: 0, role: "region", "aria-label": caption },
       element("table", {}, element("caption", { class: "unseen" }, caption),
-        element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col", class: head.startsWith("#") ? "n" : null }, head.replace("#", ""))))),
+        element("thead", {}, element("tr", {}, ...heads.map((head, n) => element("th", { scope: "col", class: head.startsWith("#") ? "n" : null }, this.heads[n])))),
         this.body));
   }
 
@@ -73,11 +74,11 @@ export class Table {
     let before = this.body.firstChild;
     for (const [key, item] of wanted) {
       const row = this.rows.get(key) ?? this.#made(key, item);
-      this.row(item).forEach((what, n) => patch(row.children[n] ?? row.appendChild(element("td")), what));
+      this.row(item).forEach((what, n) => patch(row.children[n] ?? row.appendChild(element("td", { "data-head": this.heads[n] })), what));
       if (row === before) before = row.nextSibling;
       else this.body.insertBefore(row, before);
     }
-    if (!items.length) this.body.append(this.nothing = element("tr", {}, element("td", { class: "empty", colspan: this.width }, this.empty)));
+    if (!items.length) this.body.append(this.nothing = element("tr", {}, element("td", { class: "empty", colspan: this.heads.length }, this.empty)));
   }
 
   #made(key, item) {

@@ -105,7 +105,7 @@ export class Market {
     this.held = element("p", { class: "held" });
     this.note = element("div");
     this.happened = new Table({
-      caption: "What happened in this symbol, newest first", heads: ["Time", "What", "How", "#Price"], empty: "No order and no rejected run so far; what was held stands below the candles and on the Decisions page.",
+      caption: "What happened in this symbol, newest first", heads: ["Time", "What", "How", "#Price"], stacks: true, empty: "No order and no rejected run so far; what was held stands below the candles and on the Decisions page.",
       key: (each) => each.key, link: (each) => each.href,
       row: (each) => [text(when(each.ts)), node(each.lines[0] + each.href, () => element("a", { href: each.href }, each.what)), text(each.lines.slice(1).join(" · "), "dim"), number(each.price === null ? "" : price(each.price))],
     });

@@ -26,15 +26,15 @@ export class Money {
     this.note = element("div", { class: "wide", hidden: true });
     this.positions = new Table({
       caption: "Positions and what protects them", heads: ["Symbol", "#Quantity", "#Average", "#Market", "#Value", "#Profit", "#Stop", "#Target", "Protected by"],
-      empty: "Nothing is held.", key: (each) => each.symbol, link: (each) => each.is_ours ? `#/market/${encodeURIComponent(each.symbol)}` : null,
+      stacks: true, empty: "Nothing is held.", key: (each) => each.symbol, link: (each) => each.is_ours ? `#/market/${encodeURIComponent(each.symbol)}` : null,
       row: (each) => [
         each.is_ours ? node(each.symbol, () => element("a", { href: `#/market/${encodeURIComponent(each.symbol)}` }, each.symbol)) : text(`${each.symbol} (not ours)`),
         number(quantity(each.quantity)), number(price(each.average_price)), number(price(each.market_price)), number(money(each.market_value)),
         number(signed(each.unrealized_pnl), gain(each.unrealized_pnl)), number(price(each.stop_price)), number(price(each.target_price)),
-        node(`${each.protected_by}${each.is_dust}${each.is_ours}`, () => protection(each))],
+        node(`${each.protected_by}${each.is_dust}${each.is_ours}`, () => protection(each), "named")],
     });
     this.orders = new Table({
-      caption: "Working orders", heads: ["Sent", "Symbol", "Leg", "Order", "#Filled", "State"], empty: "No order works at the venue.",
+      caption: "Working orders", heads: ["Sent", "Symbol", "Leg", "Order", "#Filled", "State"], stacks: true, empty: "No order works at the venue.",
       key: ({ order }) => order.request.client_order_id, link: ({ order }) => `#/decisions/${order.request.decision_id}`,
       row: ({ ts, order }) => [
         node(ts, () => element("a", { href: `#/decisions/${order.request.decision_id}` }, when(ts))), text(order.request.symbol), text(order.request.leg),

@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import expect
 
 from api.proving.house import until
+from domain.decisions import Outcome
 from engine.control import SessionState
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -162,6 +163,23 @@ async def test_money_shows_what_is_held_what_protects_it_and_the_limits(desk, wa
     await expect(meters.filter(visible=True).first).to_be_visible()
     await expect(page.get_by_role("meter", name=f"Position in {SYMBOL}")).to_be_visible()
     await expect(page.locator(".plot .curve")).to_be_attached()
+
+
+async def test_on_a_phone_no_verdict_and_no_protection_lies_beyond_the_edge(desk, watcher):
+    """Nobody scrolls sideways for what matters: rows are lines there, their figures with names."""
+    await holding(desk)
+    made = (await desk.process.bot.reader().decisions.page(outcome=Outcome.ORDERED)).items[0]
+    page = await watcher.open(f"{desk.url}/#/money", viewport={"width": 390, "height": 844})
+    held = page.locator("tbody tr", has_text=SYMBOL).first.locator("td").last
+    await expect(held).to_contain_text("stop at the venue")
+    await held.scroll_into_view_if_needed()
+    await expect(held).to_be_in_viewport(ratio=1)
+    await expect(page.locator("#state .badge").last).to_be_in_viewport(ratio=1)
+    for address, met in (("decisions", "tr.leads"), (f"decisions/{made.id}", ".gate td")):
+        await page.goto(f"{desk.url}/#/{address}")
+        await expect(page.locator(met).first).to_be_visible()
+        over = "tables => tables.map(each => each.scrollWidth - each.clientWidth)"
+        assert set(await page.locator(".stacks").evaluate_all(over)) == {0}
 
 
 async def test_health_shows_every_part(desk, watcher):
