@@ -19,6 +19,7 @@ from backtest.statistics.calendar import periods_of
 from domain.records import NS_PER_S, digest, plain
 
 NOTHING_COMPARED = "Nothing was compared: this run alone says nothing about skill."
+COST_FREE = "COSTS: NONE. Nobody trades for nothing; no figure here can be earned."
 # A cost model of this name has to be typed; its figures are shouted down.
 NO_COSTS = "none"
 # Symbols that a title has room for.
@@ -99,7 +100,7 @@ def _shouts(given: ReportInput) -> list[str]:
             f"PARTIAL: the run did not reach its end, {_WHY_PARTIAL[result.ended]}.{note}"
         )
     if result.spec.costs.name == NO_COSTS:
-        shouts.append("COSTS: NONE. Nobody trades for nothing; no figure here can be earned.")
+        shouts.append(COST_FREE)
     if given.evidence is not None and given.evidence.registration.is_exploratory:
         changed = ", ".join(given.evidence.registration.changed)
         why = f"{changed} changed after registration" if changed else "it was not registered"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from backtest.data import DataWarning
 from backtest.report import writing
 from backtest.report.records import ReportInput, Sheet
 from backtest.report.sheet import sheet_of
@@ -30,12 +33,17 @@ def summary(given: ReportInput, console: Console) -> None:
     if sheet.denials:
         told = ", ".join(f"{row.name} {row.value:,.0f}" for row in sheet.denials)
         console.print(f"denied: {_plain(told)}", markup=False)
-    for warned in sheet.warnings[:MAX_WARNINGS]:
-        console.print(f"data: {warned.code}: {_plain(warned.line)}", style="yellow", markup=False)
-    if len(sheet.warnings) > MAX_WARNINGS:
-        more = len(sheet.warnings) - MAX_WARNINGS
-        console.print(f"data: {more} more warnings are in the report.", style="yellow")
+    tell_warnings(sheet.warnings, console)
     console.print(f"digest {given.result.digest}", style="dim", markup=False)
+
+
+def tell_warnings(warnings: Sequence[DataWarning], console: Console) -> None:
+    """Print what is odd about the data, the first few of it in full."""
+    for warned in warnings[:MAX_WARNINGS]:
+        console.print(f"data: {warned.code}: {_plain(warned.line)}", style="yellow", markup=False)
+    if len(warnings) > MAX_WARNINGS:
+        more = len(warnings) - MAX_WARNINGS
+        console.print(f"data: {more} more warnings are in the report.", style="yellow")
 
 
 def _plain(text: str) -> str:

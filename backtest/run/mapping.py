@@ -24,8 +24,10 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from backtest.records import Costs, RunSpec
 from domain.account import FeeSchedule
@@ -88,16 +90,16 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     whole ones. The exit rules are written as live (`2%`, `3atr`, `4h`).
     """
 
-    history_limit: int = 50
-    warmup: int = 250
-    slots: int = 3
-    decision_deadline_s: float = 45.0
+    history_limit: Annotated[int, Meta(ge=1, le=10_000)] = 50
+    warmup: Annotated[int, Meta(ge=1, le=1_000_000)] = 250
+    slots: Annotated[int, Meta(ge=1, le=1_000)] = 3
+    decision_deadline_s: Annotated[float, Meta(ge=1, le=HOUR_S)] = 45.0
     resume: Resume = Resume.NEXT_DAY
     sessions: str = "auto"
-    fractional: str = "yes"
-    multiplier: int = 2
-    confidence_floor: float = Floors().confidence
-    score_floor: float = Floors().score
+    fractional: Literal["yes", "no"] = "yes"
+    multiplier: Literal[1, 2, 4] = 2
+    confidence_floor: Annotated[float, Meta(ge=0, le=1)] = Floors().confidence
+    score_floor: Annotated[float, Meta(ge=0, le=1)] = Floors().score
     stop_loss: str = "off"
     take_profit: str = "off"
     trailing_stop: str = "off"

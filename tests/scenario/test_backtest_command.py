@@ -11,6 +11,7 @@ import pytest
 
 from api.cli.backtest.asked import BacktestCommand, read_data, spec_of
 from api.cli.backtest.command import run_backtest
+from api.cli.main import Exit, app, run
 from backtest.controls.registration import registration_of, write
 from domain.errors import ConfigError
 from journal.audit.database import audit
@@ -88,12 +89,44 @@ def test_windows_are_runs_of_their_own_whoever_performs_them(bars, capsys):
     assert "times one core" in shown
 
 
+def test_windows_say_what_is_odd_about_data_and_costs(bars, capsys):
+    """A hole in the file and free trading are told of many runs as of one."""
+    lines = bars.read_text().splitlines()
+    bars.write_text("\n".join(lines[:50] + lines[80:]))
+    assert run_backtest(asked(bars, costs="none", windows=2, jobs=1, analyst="policy:cash"))
+    shown = capsys.readouterr().out
+    assert "COSTS: NONE" in shown
+    assert "data: GAP" in shown
+
+
+def test_windows_refuse_what_they_would_not_write(bars, tmp_path):
+    """A report that was asked for and never written would be missed too late."""
+    page = tmp_path / "out.html"
+    with pytest.raises(ConfigError, match="--report would stay without effect"):
+        run_backtest(asked(bars, windows=2, jobs=1, report=page))
+
+
+@pytest.mark.parametrize("wrong", [("--cash", "inf"), ("--latency", "-1"), ("--latency", "nan")])
+def test_numbers_that_no_run_can_hold_are_refused(bars, wrong, capsys, monkeypatch):
+    """Infinite money and answers before their questions end in one line, not in a traceback."""
+    words = ["backtest", "--data", str(bars), "--costs", "stocks", "--controls", "none", *wrong]
+    monkeypatch.setattr(sys, "argv", ["autohedge", *words])
+    assert run(app) == Exit.SETTINGS
+    assert wrong[0] in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
         ({"analyst": "oracle"}, "no analyst"),
         ({"settings": ("max_drawdown=7",)}, "0 to 1"),
         ({"settings": ("speed=9",)}, "speed"),
+        ({"settings": ("warmup=-3",)}, "warmup"),
+        ({"settings": ("slots=0",)}, "slots"),
+        ({"settings": ("multiplier=9",)}, "multiplier"),
+        ({"settings": ("decision_deadline_s=0",)}, "decision_deadline_s"),
+        ({"settings": ("confidence_floor=nan",)}, "confidence_floor"),
+        ({"settings": ("fractional=maybe",)}, "fractional"),
         ({"interval": "fortnight"}, "interval"),
         ({"controls": "C12"}, "C12"),
         ({"analyst": "policy:luck"}, "luck"),

@@ -26,6 +26,7 @@ from backtest.controls.registration import Registration, entry_of
 from backtest.controls.registration import load as load_registration
 from backtest.controls.selection import Tries
 from backtest.controls.switches import Controls
+from backtest.costs import NONE
 from backtest.data import DataWarning, stream
 from backtest.evidence.judge import Kept, judge
 from backtest.evidence.records import Evidence
@@ -34,11 +35,13 @@ from backtest.policy import MakePolicy
 from backtest.records import Ended, RunResult, RunSpec, Series
 from backtest.report import write_html, write_json
 from backtest.report.records import ReportInput
-from backtest.report.terminal import summary
+from backtest.report.sheet import COST_FREE
+from backtest.report.terminal import summary, tell_warnings
 from backtest.run.running import Means, run, run_ticks
 from backtest.run.running import Progress as Tell
 from backtest.run.windows import Windowed, run_windows, tasks_of
 from backtest.statistics.figures import total_return
+from domain.errors import ConfigError
 from domain.ports import Analyst, Entry
 
 
@@ -48,11 +51,13 @@ def run_backtest(asked: BacktestCommand) -> bool:
     A run that was interrupted is told as far as it came, and the interruption goes on.
     """
     controls = controls_of(asked.controls)
+    if asked.windows > 1:
+        _refuse_beside_windows(asked)
     if asked.ticks:
         return _run_ticks(asked)
     series, warnings = read_data(asked)
     if asked.windows > 1:
-        return _run_windows(asked, series)
+        return _run_windows(asked, series, warnings)
     claim = None if asked.register is None else load_registration(asked.register)
     with opened(asked, series) as (spec, means):
         first = () if claim is None else (entry_of(claim),)
@@ -153,13 +158,33 @@ def _run_ticks(asked: BacktestCommand) -> bool:
     return result.ended is Ended.COMPLETE
 
 
-def _run_windows(asked: BacktestCommand, series: Sequence[Series]) -> bool:
-    """Run the windows beside each other and print a line for each."""
+def _refuse_beside_windows(asked: BacktestCommand) -> None:
+    """Refuse what many runs would leave unwritten without a word; raises `ConfigError`."""
+    single = {name: getattr(asked, name) for name in ("report", "json", "journal", "register")}
+    unkept = [f"--{name}" for name, path in single.items() if path is not None]
+    if asked.ticks:
+        unkept.append("--ticks")
+    if unkept:
+        raise ConfigError(
+            f"--windows prints a line a window, and {', '.join(unkept)} would stay without effect.",
+            remedy="Run one window alone by --from and --to, or leave the others out.",
+            code="WINDOWS_INVALID",
+        )
+
+
+def _run_windows(
+    asked: BacktestCommand, series: Sequence[Series], warnings: Sequence[DataWarning]
+) -> bool:
+    """Run the windows beside each other and print a line for each, and what the data lack."""
     spec = spec_of(asked, series, asked.analyst)
     tasks = tasks_of(series, spec, asked.windows)
     with _bar(f"{len(tasks)} windows") as tell:
         done = run_windows(tasks, jobs=asked.jobs, tell=lambda n: tell(n / len(tasks)))
-    _show_windows(done, Console(highlight=False))
+    out = Console(highlight=False, soft_wrap=True)
+    _show_windows(done, out)
+    if spec.costs == NONE:
+        out.print(COST_FREE, style="bold red")
+    tell_warnings(warnings, out)
     return all(each.ended is Ended.COMPLETE for each in done.results)
 
 

@@ -29,10 +29,13 @@ def backtest(
     model: Annotated[str | None, typer.Option(help="Another model than LLM_MODEL.")] = None,
     prompts: Annotated[Path | None, typer.Option(help="A folder of prompts by role.")] = None,
     costs: Annotated[str, typer.Option(help="stocks, crypto, bps=5, or none. Required.")] = "",
-    cash: Annotated[float, typer.Option(min=1, help="Dollars to begin with.")] = 100_000.0,
+    cash: Annotated[
+        float, typer.Option(min=1, max=1e12, help="Dollars to begin with.")
+    ] = 100_000.0,
     seed: Annotated[int, typer.Option(help="Of the venue and of the random traders.")] = 1,
     latency: Annotated[
-        float | None, typer.Option(help="Seconds an answer takes; none: as measured.")
+        float | None,
+        typer.Option(min=0, max=86_400, help="Seconds an answer takes; none: as measured."),
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="A limit or choice: max_drawdown=0.2.")
@@ -43,7 +46,9 @@ def backtest(
     answers: Annotated[Path, typer.Option(help="Where a model's answers are kept.")] = Path(
         ".cache/answers.sqlite3"
     ),
-    budget: Annotated[float | None, typer.Option(help="Most dollars to spend on a model.")] = None,
+    budget: Annotated[
+        float | None, typer.Option(min=0, help="Most dollars to spend on a model.")
+    ] = None,
     windows: Annotated[int, typer.Option(min=1, help="Run as many windows, each alone.")] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="Windows at a time.")] = 2,
     controls: Annotated[str, typer.Option(help="all, none, or codes: C1,C9.")] = "all",
