@@ -55,6 +55,18 @@ def test_a_run_leaves_a_page_its_json_and_a_sound_journal(bars, tmp_path, capsys
     assert found.first_bad is None
 
 
+def test_a_decision_of_a_named_journal_is_replayed_to_the_byte(bars, tmp_path, capsys, monkeypatch):
+    """`--database` names the journal of one decision as it does of a span: here no bot ever ran."""
+    told, journal = tmp_path / "out.json", tmp_path / "out.sqlite3"
+    assert run_backtest(asked(bars, json=told, journal=journal))
+    decision = json.loads(told.read_bytes())["decisions"][0]["id"]
+    monkeypatch.chdir(tmp_path)
+    words = ["replay", "--decision", decision, "--database", f"sqlite:///{journal}"]
+    monkeypatch.setattr(sys, "argv", ["autohedge", *words])
+    assert run(app) == Exit.WELL
+    assert "the same to the byte" in capsys.readouterr().out
+
+
 def test_costs_are_never_assumed(bars):
     """Without --costs nothing runs, and the line says what may stand there."""
     with pytest.raises(ConfigError, match="nothing is assumed") as refused:

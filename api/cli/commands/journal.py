@@ -73,7 +73,9 @@ def replay(
     if since is None and until is None and symbol is None:
         from api.cli.journal.replay import run_replay
 
-        run_replay(window=window, decision=decision, analyst=analyst, as_json=as_json)
+        run_replay(
+            window=window, decision=decision, analyst=analyst, as_json=as_json, database=database
+        )
         return
     if window is not None or decision is not None:
         raise typer.BadParameter("a span and one window are two questions: give one of them")

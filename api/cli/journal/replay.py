@@ -30,8 +30,18 @@ _DEADLINE_S = 120.0
 _REMEDY = "Give a window file, as GET /windows/DIGEST answers it."
 
 
-def run_replay(*, window: Path | None, decision: str | None, analyst: str, as_json: bool) -> None:
-    """Replay a file or a journaled decision; exits with 1 when the bytes differ."""
+def run_replay(
+    *,
+    window: Path | None,
+    decision: str | None,
+    analyst: str,
+    as_json: bool,
+    database: str | None = None,
+) -> None:
+    """Replay a file or a journaled decision; exits with 1 when the bytes differ.
+
+    `database` is the journal's address, none for the one of the settings.
+    """
     if (window is None) == (decision is None):
         raise ConfigError(
             "Replay needs a window file, --decision or --since, one of them.",
@@ -43,7 +53,7 @@ def run_replay(*, window: Path | None, decision: str | None, analyst: str, as_js
         _show(found, out, as_json=as_json)
         return
     assert decision is not None
-    first, second = asyncio.run(_again(decision))
+    first, second = asyncio.run(_again(decision, database))
     _show(second, out, as_json=as_json)
     if not _compare(first, second, out):
         sys.exit(1)
@@ -74,9 +84,9 @@ async def _decide(window: Window, kind: str) -> Decision:
     return run.decision
 
 
-async def _again(decision_id: str) -> tuple[Decision, Decision]:
+async def _again(decision_id: str, database: str | None) -> tuple[Decision, Decision]:
     """Return a journaled decision and its replay from the recorded answers."""
-    url = Config.read().settings.database_url
+    url = database or Config.read().settings.database_url
     async with Reader(JournalConfig(url=url)) as reader:
         story = await reader.decisions.story(decision_id)
         if story is None or story.window is None:
