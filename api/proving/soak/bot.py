@@ -20,6 +20,7 @@ from api.settings import Config
 from broker.alpaca import AlpacaBroker, AlpacaBrokerConfig
 from domain.records import Record, parse_ns
 from engine.clock import LiveClock, ScaledClock
+from engine.orders.protection.exits import KEEPERS
 
 READY_S = 240.0
 SETTLE_S = 20.0
@@ -82,13 +83,17 @@ async def _session(process: Process) -> AsyncIterator[None]:
 
 
 def held(process: Process | None) -> Held:
-    """Count what this process holds, garbage collected first."""
+    """Count what this process holds, garbage collected first.
+
+    Tasks are counted without the guard's keepers: it has one of each symbol that was ever held, and
+    keeps it, so their number tells how much was traded.
+    """
     gc.collect()
     me = psutil.Process()
     status = None if process is None else process.bot.status()
     return Held(
         resident_mb=me.memory_info().rss / _MB,
-        tasks=len(asyncio.all_tasks()),
+        tasks=sum(not task.get_name().startswith(KEEPERS) for task in asyncio.all_tasks()),
         handles=me.num_fds(),
         decisions=0 if status is None else status.decisions,
         trading="" if status is None else f"{status.trading} {status.trading_code}",

@@ -27,6 +27,9 @@ from engine.orders.protection.plans import (
 from engine.orders.protection.seams import ExitsConfig, Seams
 from engine.orders.protection.watching.bare import Cause
 
+KEEPERS = "exits:"
+"""How the names of their tasks begin; one a symbol that was ever held or ordered, for good."""
+
 
 class Exits:
     """Run one keeper for each symbol with a position or an order of ours."""
@@ -54,7 +57,7 @@ class Exits:
                 self._group = group
                 for keeper in self._keepers.values():
                     keeper.observe()
-                    group.create_task(keeper.run(), name=f"exits:{keeper.symbol}")
+                    group.create_task(keeper.run(), name=f"{KEEPERS}{keeper.symbol}")
                 await self._look()
         finally:
             self._group = None
@@ -192,5 +195,5 @@ class Exits:
             keeper = Keeper(symbol, self._seams, self._config, self._book)
             self._keepers[symbol] = keeper
             if self._group is not None:
-                self._group.create_task(keeper.run(), name=f"exits:{symbol}")
+                self._group.create_task(keeper.run(), name=f"{KEEPERS}{symbol}")
         return keeper
