@@ -45,7 +45,7 @@ function operation(path, method, about) {
   const parameters = about.parameters ?? [];
   const isSimple = method === "get" && !path.includes("{") && "application/json" in (about.responses["200"]?.content ?? {});
   return element("details", {},
-    element("summary", {}, element("span", { class: `verb ${method === "get" ? "info" : "warn"}` }, method.toUpperCase()), code(path), about.summary ?? ""),
+    element("summary", {}, element("span", { class: `verb ${method === "get" ? "info" : "warn"}` }, method.toUpperCase()), code(path), " ", about.summary ?? ""),
     ...(about.description ?? "").split("\n\n").map(prose),
     block(curl(method.toUpperCase(), path, body)),
     parameters.length ? element("table", {}, element("tbody", {}, ...parameters.map(parameterRow))) : null,

@@ -121,6 +121,7 @@ async def test_the_demo_runs_and_its_decisions_appear(demo, watcher):
     await expect(page.locator(".funnel .step", has_text="due").locator("b")).not_to_have_text("0")
     await page.get_by_role("link", name="HTTP", exact=True).click()
     await expect(page.get_by_text("/decisions/{decision_id}").first).to_be_visible()
+    await expect(page.locator("summary", has_text="/halt")).to_contain_text("/halt Forbid")
 
 
 @pytest.mark.parametrize(("device", "theme", "options"), LOOKS, ids=NAMES)
