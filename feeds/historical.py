@@ -64,7 +64,8 @@ Rows = Mapping[str, Any]
 class HistoryConfig:
     """Say where history is and how long to wait for it. The secret never prints.
 
-    `url` of none means Alpaca's own data host. `deadline_s` bounds one answer with all its pages.
+    `url` of none means Alpaca's own data host. `deadline_s` bounds one answer with all its pages,
+    each of which is asked for `page_tries` times when the venue fails at it.
     """
 
     key: str
@@ -75,6 +76,7 @@ class HistoryConfig:
     read_timeout_s: float = 10.0
     deadline_s: float = 60.0
     workers: int = 4
+    page_tries: int = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +103,6 @@ class Span:
 
 WINDOW_S = 60.0
 """The venue counts requests by the minute: the pause when it names none."""
-_PAGE_TRIES = 3
 _FAILURES = (500, 502, 503, 504)
 _MISUNDERSTOOD = frozenset({400, 404, 422})
 TAKEN_BACK = frozenset({"canceled", "incorrect"})
@@ -257,7 +258,7 @@ class Clients:
         self.stock = StockHistoricalDataClient(key, secret, raw_data=True, url_override=url)
         self.crypto = CryptoHistoricalDataClient(key, secret, raw_data=True, url_override=url)
         self.news = NewsClient(key, secret, raw_data=True, url_override=url)
-        self.adapter = _Impatient(config.connect_timeout_s, config.read_timeout_s)
+        self.adapter = _Impatient(config)
         for client in (self.stock, self.crypto, self.news):
             client._retry = 0  # noqa: SLF001 - alpaca-py offers no other way to switch it off
             for scheme in ("http://", "https://"):
@@ -271,10 +272,10 @@ class _Impatient(HTTPAdapter):
     answer of twenty must not cost the nineteen others.
     """
 
-    def __init__(self, connect_s: float, read_s: float) -> None:
+    def __init__(self, config: HistoryConfig) -> None:
         super().__init__(
             max_retries=Retry(
-                total=_PAGE_TRIES - 1,
+                total=config.page_tries - 1,
                 status_forcelist=_FAILURES,
                 allowed_methods=("GET",),
                 backoff_factor=0.1,
@@ -282,7 +283,7 @@ class _Impatient(HTTPAdapter):
                 respect_retry_after_header=False,
             )
         )
-        self._timeout = (connect_s, read_s)
+        self._timeout = (config.connect_timeout_s, config.read_timeout_s)
         self.ends_s = 0.0
 
     def send(self, request: Any, *args: Any, **kwargs: Any) -> requests.Response:

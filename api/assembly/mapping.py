@@ -51,11 +51,16 @@ def plan_of(config: Config, *, mode: str, is_always_open: bool = False) -> Plan:
 
 
 def history_of(config: Config) -> HistoryConfig:
-    """Return where history is asked for; raises `ConfigError` for missing keys."""
+    """Return where years of history are asked for; raises `ConfigError` for missing keys.
+
+    Who fetches them asks page by page, has patience of its own and counts each request.
+    """
     config.require_keys()
     key, secret = _keys(config)
     s = config.settings
-    return HistoryConfig(key=key, secret=secret, url=s.apca_data_url, feed=s.stock_feed, workers=1)
+    return HistoryConfig(
+        key=key, secret=secret, url=s.apca_data_url, feed=s.stock_feed, workers=1, page_tries=1
+    )
 
 
 def watchers_of(config: Config) -> WatchersPlan:

@@ -24,9 +24,8 @@ async def asked_once(desk):
         await bot.start(actor="test")
         await desk.house.warm(desk.process)
     desk.model.wants[SYMBOL] = "buy"
-    await until(lambda: bot.status().approvals_pending == 1, what="an order waits")
+    (asked,) = await until(bot.reader().approvals.pending, what="an order waits")
     desk.model.wants[SYMBOL] = "hold"
-    (asked,) = await bot.reader().approvals.pending()
     return asked.decision
 
 

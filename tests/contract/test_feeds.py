@@ -338,7 +338,7 @@ async def test_what_history_refuses_stays_stale_and_is_told(exchange):
     async with running(feed.run(watcher.store)):
         await eventually(lambda: notices)
         await eventually(lambda: watcher.store.view("AAPL").quote)
-    assert notices[0].code == "HISTORY_FAILED"
+    assert notices[0].code == "HISTORY_QUESTION_REFUSED"
     assert all(watcher.store.view(symbol).is_stale for symbol in SYMBOLS[Channel.STOCKS])
     await feed.aclose()
     await watcher.feed.aclose()

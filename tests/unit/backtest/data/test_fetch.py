@@ -108,7 +108,11 @@ def fetching(exchange, tmp_path, clock):
     @asynccontextmanager
     async def opened(folder=tmp_path, *, page=10_000, per_minute=1_000, pages_a_part=10):
         config = HistoryConfig(
-            key=exchange.key, secret=exchange.secret, url=exchange.rest_url, workers=1
+            key=exchange.key,
+            secret=exchange.secret,
+            url=exchange.rest_url,
+            workers=1,
+            page_tries=1,
         )
         history = AlpacaHistory(config, clock)
         pages = HistoryPages(history, feed="iex", limit=page)
@@ -293,7 +297,8 @@ def answering():
 
 async def fetch_from(server, units, folder, clock, **more):
     url = f"http://127.0.0.1:{server.server_port}"
-    history = AlpacaHistory(HistoryConfig(key="K", secret="S", url=url, workers=1), clock)
+    config = HistoryConfig(key="K", secret="S", url=url, workers=1, page_tries=1)
+    history = AlpacaHistory(config, clock)
     pages = HistoryPages(history, feed="iex")
     fetcher = Fetcher(pages, Parts(folder), clock, **{"per_minute": 1_000, **more})
     try:
