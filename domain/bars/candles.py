@@ -123,8 +123,14 @@ class Candles:
         return self._close_until(end, None) if is_complete else NO_CHANGE
 
     def note_mid(self, ts: int, mid: float) -> None:
-        """Remember the last middle price before an edge; quotes never make anything else here."""
-        self._mids.append((ts, mid))
+        """Remember the last middle price before an edge; quotes never make anything else here.
+
+        After a back-fill the quote of before the cut comes here behind younger ones.
+        """
+        if self._mids and ts < self._mids[-1][0]:
+            self.fill_mids(((ts, mid),))
+        else:
+            self._mids.append((ts, mid))
 
     def fill_mids(self, mids: Iterable[tuple[int, float]]) -> None:
         """Take the middle prices before edges of a gap, among those noted already."""

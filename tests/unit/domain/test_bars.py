@@ -149,6 +149,20 @@ def test_crypto_fills_silence_with_flagged_bars_at_the_middle_of_the_quotes():
     assert all(bar.is_quote_mid for bar in bars)
 
 
+def test_a_quote_of_before_a_cut_does_not_pass_for_one_of_after_it():
+    """It is noted behind the back-fill's, when the first quote after the cut crosses an edge.
+
+    A quiet bar then stood at the price of before the cut for good.
+    """
+    candles = Candles("ETH/USD", 5, has_quiet_bars=True)
+    candles.note_mid(1 * S, 100.0)
+    candles.close_due(6 * S)
+    candles.fill_mids([(9 * S, 103.0), (12 * S, 104.0)])
+    candles.note_mid(7 * S, 101.0)
+    changes = candles.close_due(16 * S)
+    assert [change.bar.close for change in changes] == [103.0, 104.0]
+
+
 @pytest.mark.parametrize("has_print", [True, False])
 def test_a_back_fill_brings_the_update_that_a_cut_swallowed(has_print):
     """A bar that came after the cut is fresher than the back-fill's and stays."""
