@@ -269,13 +269,15 @@ class _Impatient(HTTPAdapter):
     """Put a time-out into every request, and an end to a question of many pages.
 
     A page that the venue fails is asked for again here: reading twice harms nothing, and one lost
-    answer of twenty must not cost the nineteen others.
+    answer of twenty must not cost the nineteen others. Silence is not asked twice: an entry may be
+    waiting for this quote.
     """
 
     def __init__(self, config: HistoryConfig) -> None:
         super().__init__(
             max_retries=Retry(
                 total=config.page_tries - 1,
+                read=False,
                 status_forcelist=_FAILURES,
                 allowed_methods=("GET",),
                 backoff_factor=0.1,

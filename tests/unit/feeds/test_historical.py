@@ -221,10 +221,12 @@ async def test_a_page_that_is_lost_costs_only_itself(answering):
 
 async def test_a_server_that_never_answers_is_left_in_time(answering):
     silence = threading.Event()
-    history = asking(answering(delay=silence), read_timeout_s=0.2)
+    server = answering(delay=silence)
+    history = asking(server, read_timeout_s=0.2)
     with pytest.raises(FeedError) as failed:
         await asyncio.wait_for(history.trades(["AAPL"], Span(start_ns=S)), 60)
     assert failed.value.code == "HISTORY_UNREACHABLE"
+    assert len(server.asked) == 1, "silence is waited for once"
     silence.set()
     await history.aclose()
 
