@@ -20,7 +20,7 @@ from engine.orders.gateway import Gateway
 from engine.orders.looks import Reconciliation, Trigger
 from engine.orders.protection.exits import Exits
 from engine.orders.reconcile import Reconciler
-from engine.watching.equity import EquityWatch
+from engine.watching.equity import Calm, EquityWatch
 from engine.watching.market import MarketWatch
 from engine.watching.venue import VenueWatch
 
@@ -135,6 +135,10 @@ class Guard:
         self._keep_watch()
         if self._config.is_played and self._equity.wants_look:
             self._reconciler.wake(Trigger.RETRY)
+
+    def calm(self) -> Calm | None:
+        """Return how far equity may go before weighing it can change anything; see `Calm`."""
+        return self._equity.calm()
 
     async def _beat(self) -> None:
         while True:

@@ -115,6 +115,11 @@ class Venue:
         """Tell whether a listed symbol is halted."""
         return self._matcher.books[symbol].halted
 
+    @property
+    def next_ns(self) -> int:
+        """Return when something falls due next, `agenda.NEVER` when nothing will."""
+        return self._matcher.next_ns
+
     def advance(self) -> float | None:
         """Do what has fallen due; return the wall seconds until the next thing does, None if never.
 

@@ -143,6 +143,11 @@ class _BarStage(Stage):
         self._played.is_awake = is_news and not is_last
         return self._played.is_awake
 
+    def _equity(self) -> float:
+        """Return the equity at the last bar, for a policy that asks."""
+        self.mark()
+        return float(self.ledger.equity or 0)
+
     def _make_wishes(self) -> Wishes | None:
         make = self.means.policies
         if not is_policy(self.spec) or make is None:
@@ -151,7 +156,7 @@ class _BarStage(Stage):
             each.symbol: ColumnsView(
                 each,
                 lambda symbol: float(self.ledger.quantity(symbol)),
-                lambda: float(self.ledger.equity or 0),
+                self._equity,
             )
             for each in self._series
         }

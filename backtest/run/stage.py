@@ -24,6 +24,7 @@ from backtest.run.deciding.ears import Wishes
 from backtest.run.mapping import DAY_S, Resume, choices_of, is_policy, plan_of
 from backtest.run.market.charges import Charges, Turnover
 from backtest.run.market.loop import Market, VirtualClock, VirtualLoop
+from backtest.run.market.scales import Scales
 from backtest.run.market.venue import broker_of
 from backtest.run.recorder import Recorder, first_step
 from domain.account import Ledger, Position
@@ -167,6 +168,7 @@ class Stage(ABC):
         self.ledger: Ledger
         self.positions: Mapping[str, Position]
         self._engine: Engine
+        self._scales: Scales
         self.loop: VirtualLoop
 
     @abstractmethod
@@ -193,6 +195,7 @@ class Stage(ABC):
         outside = await self._outside()
         self._engine = build_engine(self.plan, outside)
         self.ledger = self._engine.book.ledger
+        self._scales = Scales(self.ledger, self.clock, self._engine.guard.calm)
         self.positions = self.ledger.positions
         if self.wishes is not None:
             self.wishes.positions = self.positions
@@ -295,6 +298,15 @@ class Stage(ABC):
         if symbol in self.positions:
             self.ledger.mark(symbol, Decimal(repr(price)))
         self._engine.guard.weigh()
+        self._scales.read()
+
+    def weigh_lightly(self, symbol: str, price: float) -> bool:
+        """Note the price of what is held if no weighing at it can change anything; else false."""
+        return self._scales.weigh_lightly(symbol, price)
+
+    def mark(self) -> None:
+        """Mark holdings at the prices that were noted."""
+        self._scales.mark()
 
     async def _ask_quote(self, symbol: str) -> Quote | None:
         """Return what the engine was shown last: there is no later word to ask for."""

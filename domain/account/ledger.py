@@ -156,6 +156,10 @@ class Ledger:
         """Value a holding at a market price; what is no price is ignored."""
         self._holdings.mark(symbol, price)
 
+    def price(self, symbol: str) -> Decimal:
+        """Return what a unit of a holding is worth; raises `KeyError` for what is not held."""
+        return self._holdings.price(self._holdings.positions[symbol])
+
     def position(self, symbol: str) -> Position | None:
         """Return a position at its mark, `available` net of what working orders may close."""
         position = self._holdings.get(symbol)

@@ -122,6 +122,27 @@ class Candles:
         is_complete = piece.end == end > self.closed_until
         return self._close_until(end, None) if is_complete else NO_CHANGE
 
+    def venue_run(self, bars: Sequence[Bar]) -> bool:
+        """Take the venue's bars of whole intervals that follow our last one without a gap.
+
+        False, and nothing is taken, where they do not, or where a bar's own prints may be known.
+        """
+        first, last = bars[0], bars[-1]
+        ends = last.ts_event + self.interval_ns
+        is_gapless = first.ts_event == self.closed_until and (
+            ends - first.ts_event == len(bars) * self.interval_ns
+        )
+        is_always_open = self._sessions is None or self.interval_s != MINUTE_S
+        if first.interval_s != self.interval_s or self.pieces or not (is_gapless and is_always_open):
+            return False
+        by_start = {bar.ts_event: bar for bar in bars[-MAX_QUIET_BARS:]}
+        self._shown.update(by_start)
+        self._whole.update(by_start)
+        self.closed_until = ends
+        if len(self._whole) > MAX_QUIET_BARS:
+            self._forget(ends - self._repair_ns)
+        return True
+
     def note_mid(self, ts: int, mid: float) -> None:
         """Remember the last middle price before an edge; quotes never make anything else here.
 

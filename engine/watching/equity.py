@@ -64,6 +64,14 @@ class _Dawn(Record, frozen=True):
     since_ns: int
 
 
+class Calm(Record, frozen=True):
+    """Equities in dollars between which, and a time until which, an observation changes nothing."""
+
+    low: Decimal
+    high: Decimal
+    until_ns: int
+
+
 def day_zone(*, trades_stocks: bool) -> tzinfo:
     """Return where a trading day begins: midnight in New York, or UTC for crypto alone."""
     return NEW_YORK if trades_stocks else UTC
@@ -141,6 +149,30 @@ class EquityWatch:
         self._ask_when_money_moved(equity)
         self._update(equity)
         self._check(equity)
+
+    def calm(self) -> Calm | None:
+        """Return how far equity may go unobserved, as long as no order and no answer moves it.
+
+        None while something is open: a breach, a doubt, a day that has not begun for good.
+        """
+        marks, account = self._marks, self._ledger.account
+        is_open = self._breach or self._dawn or self._is_doubted
+        if marks is None or account is None or is_open or marks.day != self._today():
+            return None
+        asked = account.cash if self._transfers is None else self._cash_asked
+        if asked is None:
+            return None
+        start = marks.day_start + marks.transfers
+        lows = (
+            start - min(marks.day_start, start) * self._most_loss,
+            marks.peak * (1 - self._deepest),
+            abs(account.cash - asked) / MONEY_MOVED,
+        )
+        return Calm(
+            low=max(lows),
+            high=marks.peak,
+            until_ns=self._day_until_ns + (self._skew_ns() or 0),
+        )
 
     async def follow_transfers(self) -> None:
         """Ask the venue for transfers whenever money may have moved, until cancelled."""

@@ -180,6 +180,22 @@ class RollingStore:
         else:
             self.apply_frame([to_message(event) for event in events])
 
+    def apply_run(self, symbol: str, bars: Sequence[Bar], told_ns: int) -> None:
+        """Take whole bars of our interval, each behind the last, told up to `told_ns`.
+
+        They are shown, but nobody is called for them. Whoever hands them over has looked whether
+        their numbers can be true.
+        """
+        book = self._books[symbol]
+        since_now = told_ns - self._clock.now_ns()
+        book.other_at = (told_ns, self._clock.monotonic_ns() + since_now)
+        if book.close_run(bars):
+            return
+        for bar in bars:
+            changes = book.candles.venue_bar(bar)
+            book.piece = book.candles.current
+            self._keep(book, changes)
+
     def seed(self, backfill: Backfill) -> None:
         """Take a symbol's history: what it changes is shown, but nobody is called for it."""
         book = self._books[backfill.symbol]
@@ -398,19 +414,20 @@ class RollingStore:
 
     def _show(self, book: SymbolBook, changes: Sequence[BarChange]) -> None:
         """Take bars that closed or changed; a bar that closed is called, a revised one is not."""
-        book.settle()
-        if len(changes) == 1 and changes[0].kind is ChangeKind.CLOSED:
-            book.close_bar(changes[0].bar)
-            if not book.is_stale:
-                self._listener.bar_closed(changes[0].bar)
-            return
-        closed = [change.bar for change in changes if change.kind is ChangeKind.CLOSED]
-        for bar in closed:
-            book.close_bar(bar)
-        book.splice([change for change in changes if change.kind is not ChangeKind.CLOSED])
+        closed = self._keep(book, changes)
         if not book.is_stale:
             for bar in closed:
                 self._listener.bar_closed(bar)
+
+    def _keep(self, book: SymbolBook, changes: Sequence[BarChange]) -> list[Bar]:
+        """Take bars that closed or changed, and return those that closed."""
+        book.settle()
+        closed = [change.bar for change in changes if change.kind is ChangeKind.CLOSED]
+        for bar in closed:
+            book.close_bar(bar)
+        if len(closed) < len(changes):
+            book.splice([change for change in changes if change.kind is not ChangeKind.CLOSED])
+        return closed
 
     def _prints_of(self, messages: Iterable[TradeMessage]) -> Iterator[Print]:
         now_ns = self._clock.now_ns()

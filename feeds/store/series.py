@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -47,6 +48,12 @@ class BarSeries:
     def append(self, bar: Bar) -> None:
         """Add a bar that is newer than all others."""
         self._bars.append(bar)
+        if len(self._bars) >= 2 * self._keep:
+            self._trim()
+
+    def extend(self, bars: Iterable[Bar]) -> None:
+        """Add bars that are newer than all others, in their order."""
+        self._bars += bars
         if len(self._bars) >= 2 * self._keep:
             self._trim()
 

@@ -113,6 +113,20 @@ class SymbolBook:
         elif len(self.series) >= self.indicators.min_bars:
             self.indicators.open(self.series.arrays())
 
+    def close_run(self, bars: Sequence[Bar]) -> bool:
+        """Take bars that closed one behind the other; false where each must be taken for itself."""
+        last = self.series.last
+        if not self.is_lazy or (last is not None and bars[0].ts_event <= last.ts_event):
+            return False
+        self.settle()
+        if not self.candles.venue_run(bars):
+            return False
+        self.series.extend(bars)
+        self.n_closed += len(bars)
+        self.unseen += len(bars)
+        self.values = None
+        return True
+
     def catch_up(self) -> None:
         """Let the indicators see the bars that nobody had asked about yet."""
         unseen, self.unseen = self.unseen, 0

@@ -14,6 +14,9 @@ meets. Which extreme comes first is against us: the low when we are long, the hi
 or flat. Between two points the price moves straight, so a stop between them triggers at its price.
 A bar's numbers reach a decision only whole, at its end. Where nothing is held and no order works
 the points in between concern nobody and are left out.
+
+A bar at whose end nobody wakes, no order works and no limit comes near passes in silence: it is
+counted, and told to venue and engine together with those after it, before anybody does anything.
 """
 
 from __future__ import annotations
@@ -74,13 +77,21 @@ class Hearer(Protocol):
         """Mark what is held of the symbol, and let the guard weigh the account."""
         ...
 
+    def weigh_lightly(self, symbol: str, price: float) -> bool:
+        """Note the price of what is held if no weighing at it can change anything; else false."""
+        ...
+
+    def mark(self) -> None:
+        """Mark holdings at the prices that were noted."""
+        ...
+
 
 class Track:
     """One symbol's bars and how far they are told."""
 
     __slots__ = (
-        "at", "book", "close", "closed_ns", "high", "low", "n", "open", "phase", "price", "series",
-        "sized_at", "start", "symbol", "told_ns", "volume",
+        "at", "book", "close", "high", "is_plain", "low", "n", "open", "passed", "phase", "price",
+        "series", "shown", "sized_at", "start", "symbol", "told_ns", "volume",
     )  # fmt: skip
 
     def __init__(self, series: Series, book: Book, pacing: Pacing) -> None:
@@ -94,11 +105,31 @@ class Track:
         self.close: list[float] = series.close.tolist()
         self.volume: list[float] = series.volume.tolist()
         self.told_ns = told_times(series, pacing)
+        self.is_plain = plain_bars(series)
         self.n = len(self.start)
         self.at = 0
         self.phase = _OPEN
         self.price = self.open[0]
         self.sized_at = -1
+        self.shown = self.passed = 0
+        """How many bars the engine was shown, and how many have passed, in silence or not."""
+
+    def silent(self) -> list[Bar]:
+        """Return the bars that passed in silence; they count as shown from here on."""
+        since, until = self.shown, self.passed
+        self.shown = until
+        return [
+            Bar(self.symbol, self.series.interval_s, *row, 0, 0.0)
+            for row in zip(
+                self.start[since:until],
+                self.open[since:until],
+                self.high[since:until],
+                self.low[since:until],
+                self.close[since:until],
+                self.volume[since:until],
+                strict=True,
+            )
+        ]
 
 
 def told_times(series: Series, pacing: Pacing) -> list[int]:
@@ -109,6 +140,21 @@ def told_times(series: Series, pacing: Pacing) -> list[int]:
         ends[:-1] = np.maximum(ends[:-1], before)
     times: list[int] = ends.tolist()
     return times
+
+
+def plain_bars(series: Series) -> list[bool]:
+    """Tell of each bar whether its numbers can be true and it follows the last one without a gap.
+
+    All others are looked at singly.
+    """
+    low, high = series.low, series.high
+    is_sound = (0 < low) & (low <= high) & (high < np.inf) & (0 <= series.volume)
+    for column in (series.open, series.close):
+        is_sound &= (low <= column) & (column <= high)
+    is_sound &= (series.volume < np.inf) & (series.ts_ns % NS_PER_S == 0)
+    steps = np.diff(series.ts_ns, prepend=series.ts_ns[:1])
+    told: list[bool] = (is_sound & (steps == series.interval_s * NS_PER_S)).tolist()
+    return told
 
 
 class BarMarket:
@@ -145,6 +191,7 @@ class BarMarket:
         self._events = deque(sorted(events, key=_event_ns))
         self._event_at = _event_ns(self._events[0]) if self._events else NEVER
         self._beaten_ns = loop.clock.now
+        self._silent: list[Track] = []
 
     @property
     def next_ns(self) -> int:
@@ -153,26 +200,33 @@ class BarMarket:
 
     def play(self, until_ns: int) -> None:
         """Tell moments up to that time, until somebody has something to do."""
-        ready, order, clock = self._loop.ready, self._order, self._clock
-        while not ready and order:
-            now_ns, number, track = order[0]
-            if self._event_at <= now_ns:
-                now_ns = self._event_at
-                if now_ns > until_ns:
-                    return
-                clock.now = max(clock.now, now_ns)
+        while not self._loop.ready and self._order and self.next_ns <= until_ns:
+            if self._event_at <= self._order[0][0]:
+                self._clock.now = max(self._clock.now, self._event_at)
                 self._tell_event()
-                continue
-            if now_ns > until_ns:
-                return
-            clock.now = max(clock.now, now_ns)
+            else:
+                self._play_next(until_ns)
+        self._break_silence()
+
+    def _play_next(self, until_ns: int) -> None:
+        """Tell the track whose moment it is, for as long as no other has anything before it."""
+        order, clock, ready = self._order, self._clock, self._loop.ready
+        now_ns, number, track = order[0]
+        others = (row[0] for row in order[1:3])
+        limit_ns = min(self._event_at, until_ns + 1, *others)
+        while True:
+            if now_ns > clock.now:
+                clock.now = now_ns
             self._tell(track)
-            if track.at < track.n:
-                heapq.heapreplace(order, (self._time(track), number, track))
-                continue
-            heapq.heappop(order)
-            if not order:
-                self._ended()
+            if track.at == track.n:
+                heapq.heappop(order)
+                if not order:
+                    self._ended()
+                return
+            now_ns = self._time(track)
+            if ready or now_ns >= limit_ns:
+                heapq.heapreplace(order, (now_ns, number, track))
+                return
 
     def turnover(self, symbol: str) -> Turnover:
         """Return daily volatility and volume over the last twenty days of closed bars."""
@@ -219,8 +273,13 @@ class BarMarket:
         return track.low[track.at] if is_long is is_first else track.high[track.at]
 
     def _tell_close(self, track: Track) -> None:
-        at, symbol = track.at, track.symbol
-        price = track.close[at]
+        at = track.at
+        is_awake = self._hearer.wants(track)
+        if not is_awake and self._is_silent(track):
+            self._pass(track)
+            return
+        self._break_silence()
+        symbol, price = track.symbol, track.close[at]
         bar = Bar(
             symbol, track.series.interval_s, track.start[at],
             track.open[at], track.high[at], track.low[at], price, track.volume[at], 0, 0.0,
@@ -230,14 +289,52 @@ class BarMarket:
             self._move(track, price)
         else:
             track.price = price
-            self._venue_sees(track, price, self._left(track))
-        if self._hearer.wants(track) or (is_held and self._hearer.watches(symbol)):
+            self._venue_sees(track, price, self._left(track, track.at), self._clock.now)
+        if is_awake or (is_held and self._hearer.watches(symbol)):
             self._engine_sees(track)
         self._store.apply((bar,))
+        track.shown = track.passed = at + 1
+        self._weigh(track, is_held=is_held)
+
+    def _is_silent(self, track: Track) -> bool:
+        """Tell whether a bar's end concerns nobody but those who count it."""
+        return (
+            track.is_plain[track.at]
+            and not track.book.open
+            and self._clock.now < self._venue.next_ns
+            and not self._hearer.watches(track.symbol)
+        )
+
+    def _pass(self, track: Track) -> None:
+        """Count a bar that passes in silence."""
+        price = track.price = track.close[track.at]
+        if track.passed == track.shown:
+            self._silent.append(track)
+        track.passed = track.at + 1
+        is_held = self._hearer.sign(track.symbol) != 0
+        if is_held and self._hearer.weigh_lightly(track.symbol, price):
+            self._beaten_ns = self._clock.now
+        else:
+            self._weigh(track, is_held=is_held)
+
+    def _weigh(self, track: Track, *, is_held: bool) -> None:
+        """Have the account weighed where something is held, and once a day in any case."""
         now_ns = self._clock.now
         if is_held or now_ns - self._beaten_ns >= _DAY_NS:
+            self._break_silence()
             self._beaten_ns = now_ns
-            self._hearer.weigh(symbol, price)
+            self._hearer.weigh(track.symbol, track.price)
+
+    def _break_silence(self) -> None:
+        """Tell venue and engine of what has passed, as if it had been told all the time."""
+        self._hearer.mark()
+        if not self._silent:
+            return
+        for track in self._silent:
+            last_ns = track.told_ns[track.passed - 1]
+            self._venue_sees(track, track.price, self._left(track, track.passed - 1), last_ns)
+            self._store.apply_run(track.symbol, track.silent(), last_ns)
+        self._silent.clear()
 
     def _move(self, track: Track, price: float) -> None:
         """Let the price go there, halting at each stop on the way."""
@@ -253,11 +350,11 @@ class BarMarket:
 
     def _show(self, track: Track, price: float) -> None:
         track.price = price
-        self._venue_sees(track, price, self._left(track))
+        self._venue_sees(track, price, self._left(track, track.at), self._clock.now)
         self._engine_sees(track)
 
-    def _venue_sees(self, track: Track, price: float, size: float) -> None:
-        now_ns, half = self._clock.now, self._half * price
+    def _venue_sees(self, track: Track, price: float, size: float, now_ns: int) -> None:
+        half = self._half * price
         self._venue.on_quote(track.symbol, price - half, size, price + half, size, now_ns)
         self._venue.on_trade(track.symbol, price, size, now_ns)
 
@@ -268,20 +365,21 @@ class BarMarket:
         )
         self._store.apply((quote,))
 
-    def _left(self, track: Track) -> float:
+    def _left(self, track: Track, at: int) -> float:
         """Return how much of a bar may still be ours: a share of its volume, less what was taken.
 
         Where no volume is told at all there is nothing to take a share of, and all is there.
         """
         if not self._cap or not self._has_volume[track.symbol]:
             return _ENDLESS
-        if track.sized_at == track.at:
+        if track.sized_at == at:
             return min(track.book.bid_size, track.book.ask_size)
-        track.sized_at = track.at
-        return self._cap * track.volume[track.at]
+        track.sized_at = at
+        return self._cap * track.volume[at]
 
     def _tell_event(self) -> None:
         """Tell news to the engine, halts to both."""
+        self._break_silence()
         event = self._events.popleft()
         self._event_at = _event_ns(self._events[0]) if self._events else NEVER
         if isinstance(event, StatusChanged):
