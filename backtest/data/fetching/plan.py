@@ -120,7 +120,7 @@ def _units(wanted: Wanted, kind: Kind, symbol: str, latest_ns: int) -> Iterator[
         np.datetime64(ns, "ns").astype(f"datetime64[{step.value}]")
         for ns in (wanted.start_ns, min(wanted.end_ns, latest_ns) - 1)
     )
-    edges = np.arange(first, last + 2)
+    edges = np.arange(first, last + np.timedelta64(2, step.value))
     days = edges.astype("datetime64[D]")
     edges_ns = market_midnights(days.astype("datetime64[ns]").astype(np.int64), symbol)
     is_stock = asset_class_of(symbol) is AssetClass.STOCK
