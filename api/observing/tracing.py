@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from math import fsum
 
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -196,7 +197,7 @@ def _figures(calls: tuple[Call, ...]) -> dict[str, str | int | float]:
         "gen_ai.request.model": calls[-1].model if calls else "",
         "gen_ai.usage.input_tokens": sum(call.tokens_in for call in calls),
         "gen_ai.usage.output_tokens": sum(call.tokens_out for call in calls),
-        "autohedge.cost_dollars": sum(call.cost_usd for call in calls),
+        "autohedge.cost_dollars": fsum(call.cost_usd for call in calls),
         "autohedge.attempts": len(calls),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from math import fsum
 
 from backtest.compare.records import Cause, Difference, Execution, Step
 from domain.records import NS_PER_S
@@ -32,7 +33,7 @@ def between(
         )
         found += _leg(name, ours, theirs, mark=mark, cause=cause)
     found += _delayed(steps, fills)
-    found += _cost("fees", *(sum(fill.fee_usd for fill in side) for side in fills))
+    found += _cost("fees", *(fsum(fill.fee_usd for fill in side) for side in fills))
     found += _cost("model", steps[0].model_usd, steps[1].model_usd)
     return tuple(found)
 
@@ -59,11 +60,11 @@ def _word(step: Step | None) -> str:
 
 def result(fills: Sequence[Execution], mark: float) -> float:
     """Return what fills are worth at a price, after their fees."""
-    return _gross(fills, mark) - sum(fill.fee_usd for fill in fills)
+    return _gross(fills, mark) - fsum(fill.fee_usd for fill in fills)
 
 
 def _gross(fills: Sequence[Execution], mark: float) -> float:
-    return sum(fill.quantity * (mark - fill.price) for fill in fills)
+    return fsum(fill.quantity * (mark - fill.price) for fill in fills)
 
 
 def _seen(live: Step, simulated: Step) -> Iterator[Difference]:
@@ -119,7 +120,7 @@ def _leg(
     name: str, live: Fills, simulated: Fills, *, mark: float, cause: Cause
 ) -> Iterator[Difference]:
     """Take the fills of one direction apart into their price and their quantity."""
-    ours, theirs = (sum(fill.quantity for fill in side) for side in (live, simulated))
+    ours, theirs = (fsum(fill.quantity for fill in side) for side in (live, simulated))
     whole = _gross(live, mark) - _gross(simulated, mark)
     is_same_quantity = _is_same(ours, theirs)
     by_price = 0.0
@@ -147,12 +148,12 @@ def _leg(
 
 def _mean_price(fills: Fills) -> float:
     """Return the mean price by quantity of fills that add up to something."""
-    quantity = sum(fill.quantity for fill in fills)
-    return sum(fill.quantity * fill.price for fill in fills) / quantity
+    quantity = fsum(fill.quantity for fill in fills)
+    return fsum(fill.quantity * fill.price for fill in fills) / quantity
 
 
 def _priced(fills: Fills) -> str:
-    if not sum(fill.quantity for fill in fills):
+    if not fsum(fill.quantity for fill in fills):
         return NONE
     worse = slippage(fills)
     against = "" if worse is None else f" ({worse:+.1f} bps)"
@@ -165,10 +166,10 @@ def slippage(fills: Sequence[Execution]) -> float | None:
     None without a reference price.
     """
     known = [(fill, fill.reference) for fill in fills if fill.reference]
-    value = sum(abs(fill.quantity * fill.price) for fill, _ in known)
+    value = fsum(abs(fill.quantity * fill.price) for fill, _ in known)
     if not value:
         return None
-    paid = sum(fill.quantity * (fill.price - reference) for fill, reference in known)
+    paid = fsum(fill.quantity * (fill.price - reference) for fill, reference in known)
     return paid / value * 1e4
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from math import fsum
 
 import msgspec
 
@@ -40,7 +41,7 @@ def compare(live: Side, simulated: Side, *, within_ns: int) -> Comparison:
         only_simulated=sum(pair.simulated is not None for pair in pairs) - len(both),
         outside=outside,
         changed=sum(any(d.cause is Cause.DECISION for d in pair.differences) for pair in both),
-        usd=sum(pair.usd for pair in pairs),
+        usd=fsum(pair.usd for pair in pairs),
         usd_by_cause=_usd_by_cause(pairs),
         count_by_cause=_count_by_cause(pairs),
         slippage_live_bps=slippage(ours.executions),

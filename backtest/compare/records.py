@@ -6,6 +6,7 @@ Times are nanoseconds, UTC; quantities are signed; money is dollars.
 from __future__ import annotations
 
 from enum import StrEnum
+from math import fsum
 
 from domain.records import Record
 
@@ -95,7 +96,7 @@ class Pair(Record, frozen=True):
     @property
     def usd(self) -> float:
         """Return by how many dollars the live side did better."""
-        return sum(difference.usd for difference in self.differences)
+        return fsum(difference.usd for difference in self.differences)
 
 
 class Comparison(Record, frozen=True):
@@ -121,7 +122,7 @@ class Comparison(Record, frozen=True):
     @property
     def moved_usd(self) -> float:
         """Return the dollars of all differences, whichever way they went."""
-        return sum(abs(d.usd) for pair in self.pairs for d in pair.differences)
+        return fsum(abs(d.usd) for pair in self.pairs for d in pair.differences)
 
     def holds(self, tolerance_usd: float) -> bool:
         """Tell whether the sides agree: no dollar beyond the tolerance, and at 0 no decision."""

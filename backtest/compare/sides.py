@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import fsum
 
 import msgspec
 
@@ -59,7 +60,7 @@ def step_of(decision: Decision, window: Window | None, denial_code: str | None) 
         price=window.quote.mid if window else reference,
         quantity=float(request.quantity) if request else None,
         seen=None if window is None else _seen(window),
-        model_usd=sum(call.cost_usd for call in decision.calls),
+        model_usd=fsum(call.cost_usd for call in decision.calls),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import fsum
+
 from backtest.controls.switches import found
 from backtest.evidence.records import ControlResult
 from backtest.records import Costs, RunResult
@@ -25,7 +27,7 @@ def is_free(costs: Costs) -> bool:
 
 def paid_bps(result: RunResult) -> float | None:
     """Return what a run paid in basis points a side of what it traded, none if nothing."""
-    traded = sum(abs(fill.quantity) * fill.price for fill in result.fills)
+    traded = fsum(abs(fill.quantity) * fill.price for fill in result.fills)
     return paid_by(result) / traded / BASIS_POINT if traded else None
 
 

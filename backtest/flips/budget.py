@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from math import fsum
 
 from domain.errors import BudgetSpent
 from domain.ports import Budget
@@ -32,7 +33,7 @@ class HardBudget:
     async def admit(self, *, tokens: int) -> None:
         """Let one call of at most so many tokens through; raises `BudgetSpent` before the bound."""
         worst_usd = tokens * self._usd_a_token
-        if self._spent_usd + sum(self._aside) + worst_usd > self._usd:
+        if self._spent_usd + fsum(self._aside) + worst_usd > self._usd:
             raise BudgetSpent(
                 f"${self._spent_usd:.4f} of ${self._usd:g} are spent; the next call might pass it.",
                 remedy="Raise --budget, or ask for fewer decisions or samples.",

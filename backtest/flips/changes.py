@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from math import fsum
 
 from backtest.flips.records import NOBODY, Change, Sample, Stand
 from domain.decisions import Decision, Outcome
@@ -67,6 +68,6 @@ def sample_of(was: Stand, decision: Decision) -> Sample:
         change=change_between(was, now),
         tokens_in=sum(call.tokens_in for call in calls),
         tokens_out=sum(call.tokens_out for call in calls),
-        cost_usd=sum(call.cost_usd for call in calls),
-        latency_ms=sum(call.latency_ms for call in calls),
+        cost_usd=fsum(call.cost_usd for call in calls),
+        latency_ms=fsum(call.latency_ms for call in calls),
     )

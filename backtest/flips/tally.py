@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from math import fsum
 
 import numpy as np
 
@@ -26,13 +27,13 @@ def tally(asked: Sequence[Asked]) -> Flips:
         samples=len(answered),
         unanswered=len(samples) - len(answered),
         flipped=sum(share > 0 for share in shares),
-        rate=sum(shares) / len(shares) if shares else None,
-        interval=share_interval(sum(shares), len(shares)),
+        rate=fsum(shares) / len(shares) if shares else None,
+        interval=share_interval(fsum(shares), len(shares)),
         by_change=_by_change(sample for _, sample in answered),
         turns=_turns(answered),
         tokens_in=sum(sample.tokens_in for sample in samples),
         tokens_out=sum(sample.tokens_out for sample in samples),
-        cost_usd=sum(sample.cost_usd for sample in samples),
+        cost_usd=fsum(sample.cost_usd for sample in samples),
         latency_p50_ms=_percentile(latencies, 50),
         latency_p95_ms=_percentile(latencies, 95),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from math import fsum
 
 import msgspec
 import numpy as np
@@ -115,7 +116,7 @@ def _fall(curve: Curve, start: float) -> Line:
 def _costs(result: RunResult) -> tuple[Count, ...]:
     """Return what was paid by its cause, in dollars; zeros are shown, they were looked at."""
     paid: dict[str, float] = plain(result.paid)
-    total = sum(paid.values())
+    total = fsum(paid.values())
     return tuple(
         Count(name=name.replace("_", " "), value=usd, share=usd / total if total else 0.0)
         for name, usd in paid.items()

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import fsum
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,7 @@ class Recorder:
             price=(quote["bid"] + quote["ask"]) / 2,
             latency_s=(parse_ns(ended) - parse_ns(started)) / NS_PER_S,
             tokens=sum(call["tokens_in"] + call["tokens_out"] for call in calls),
-            cost_usd=sum(call["cost_usd"] for call in calls),
+            cost_usd=fsum(call["cost_usd"] for call in calls),
         )
         self._decisions[row.id] = row
         if row.cost_usd:

@@ -7,6 +7,8 @@ the first step is a drawdown. Nothing is earned on cash, so returns are not net 
 
 from __future__ import annotations
 
+from math import fsum
+
 import numpy as np
 
 from backtest.records import Floats, RunResult
@@ -156,7 +158,7 @@ def turnover(result: RunResult, periods: float) -> float | None:
     mean = float(np.mean(result.equity)) if len(result.equity) else 0.0
     if mean <= 0:
         return None
-    traded = sum(abs(fill.quantity) * fill.price for fill in result.fills)
+    traded = fsum(abs(fill.quantity) * fill.price for fill in result.fills)
     return traded / mean * periods / len(result.equity)
 
 

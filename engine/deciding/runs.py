@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from math import fsum
 from typing import Any, Protocol
 
 import structlog
@@ -100,7 +101,7 @@ class Runs:
         entry = Entry(kind=EntryKind.DECISION, ref=decision.id, body=body)
         seq = await self._journal.append(entry, *self._ask(decision))
         self.count += 1
-        self.model_cost_usd += sum(call.cost_usd for call in decision.calls)
+        self.model_cost_usd += fsum(call.cost_usd for call in decision.calls)
         self.last_at[decision.symbol] = decision.as_of
         self._decided(decision)
         self._publish("decision_finished", {"seq": seq, **_finished(decision)})

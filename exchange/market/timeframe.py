@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
+from math import fsum
 from typing import Literal
 
 from exchange.market.hours import Hours
@@ -85,8 +86,8 @@ def merged(candles: Iterable[Candle], frame: Timeframe, hours: Hours) -> Iterato
 
 def merge(start_ns: int, candles: list[Candle]) -> Candle:
     """Make one bar of several, oldest first; never of none."""
-    volume = sum(c.volume for c in candles)
-    traded = sum(c.volume * c.vwap for c in candles)
+    volume = fsum(c.volume for c in candles)
+    traded = fsum(c.volume * c.vwap for c in candles)
     return Candle(
         candles[0].symbol,
         start_ns,

@@ -42,6 +42,7 @@ Active Investors" (2005); RSI, ATR and ADX as in Wilder, "New Concepts in Techni
 from __future__ import annotations
 
 import hashlib
+from math import fsum
 from typing import Any, assert_never
 
 import msgspec
@@ -145,9 +146,9 @@ def votes(seen: Reading, s: int) -> int:
 def volatility(window: Window) -> Volatility:
     """Compare the newest bars' mean range with the window's."""
     ranges = [bar.h - bar.l for bar in window.bars]
-    usual = sum(ranges) / len(ranges)
+    usual = fsum(ranges) / len(ranges)
     newest = ranges[-_RECENT_BARS:]
-    ratio = sum(newest) / len(newest) / usual if usual > 0 else 1.0
+    ratio = fsum(newest) / len(newest) / usual if usual > 0 else 1.0
     if ratio < 0.6:
         return Volatility.LOW
     if ratio < 1.6:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from math import fsum
 from typing import Any
 
 import msgspec
@@ -90,7 +91,7 @@ def _decision_row(decision: DecisionView, at: At) -> Row:
         "graph_version": decision.graph_version,
         "tokens_in": sum(call.tokens_in for call in decision.calls),
         "tokens_out": sum(call.tokens_out for call in decision.calls),
-        "cost_usd": sum(call.cost_usd for call in decision.calls),
+        "cost_usd": fsum(call.cost_usd for call in decision.calls),
         "denial_code": None,
     }
 

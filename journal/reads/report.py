@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from math import fsum
 from typing import Any
 
 import sqlalchemy as sa
@@ -123,7 +124,7 @@ class ReportReads:
             realized=sum((s.realized for s in symbols), _ZERO),
             unrealized=_sum_known(unrealized),
             fees=sum((s.fees for s in symbols), _ZERO),
-            model_cost_usd=sum(m.cost_usd for m in models),
+            model_cost_usd=fsum(m.cost_usd for m in models),
         )
 
     async def _counts(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import fsum
+
 from domain.decisions import Answer, Brief
 from domain.errors import AnalystError
 from domain.ports import Analyst, Clock
@@ -29,9 +31,9 @@ class Delayed:
         try:
             answer = await self._analyst.answer(brief)
         except AnalystError as error:
-            await self._wait(sum(call.latency_ms for call in error.calls))
+            await self._wait(fsum(call.latency_ms for call in error.calls))
             raise
-        await self._wait(sum(call.latency_ms for call in answer.calls))
+        await self._wait(fsum(call.latency_ms for call in answer.calls))
         return answer
 
     async def _wait(self, measured_ms: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from math import fsum
 
 import numpy as np
 
@@ -80,7 +81,7 @@ class TickEars(MarketEars):
         deviation = float(np.std(np.diff(np.log(closes)), ddof=1)) * float(
             np.sqrt(len(closes) / days)
         )
-        return Turnover(deviation, sum(row[2] for row in rows) / days)
+        return Turnover(deviation, fsum(row[2] for row in rows) / days)
 
 
 class Wishes:
