@@ -244,7 +244,10 @@ async def test_what_waits_outlives_a_restart_and_its_time_goes_on(open_house, un
 
 
 async def journaled(house, kind):
-    with sqlite3.connect(f"file:{house.journal}?mode=ro", uri=True) as database:
+    with (
+        contextlib.closing(sqlite3.connect(f"file:{house.journal}?mode=ro", uri=True)) as database,
+        database,
+    ):
         rows = database.execute("SELECT body FROM entries WHERE kind = ?", (kind,))
         return [bytes(body).decode() for (body,) in rows]
 

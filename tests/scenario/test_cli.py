@@ -1,5 +1,6 @@
 """The command line as a person uses it: real processes, a real exchange, one line an error."""
 
+import contextlib
 import json
 import os
 import socket
@@ -213,7 +214,7 @@ def test_a_database_of_a_newer_version_is_refused(run, venue, tmp_path):
     assert run("doctor", **at(venue, DATABASE_URL=database)).returncode == 0
     import sqlite3  # noqa: PLC0415 - only to make a database from the future
 
-    with sqlite3.connect(tmp_path / "new.sqlite3") as connection:
+    with contextlib.closing(sqlite3.connect(tmp_path / "new.sqlite3")) as connection, connection:
         connection.execute("update alembic_version set version_num = 'v9999'")
     connection.close()
     assert_one_line(run("report", DATABASE_URL=database), 4, "JOURNAL_TOO_NEW")

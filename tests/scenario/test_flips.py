@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sqlite3
 from dataclasses import dataclass, field
@@ -185,13 +186,13 @@ async def test_decisions_whose_windows_are_gone_are_counted_and_not_asked(
     replay, settings, tmp_path
 ):
     """Retention keeps a decision longer than what it saw; a rate says what it is of."""
-    with sqlite3.connect(tmp_path / "journal.sqlite3") as database:
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.sqlite3")) as database, database:
         database.execute("DELETE FROM contents WHERE seq = (SELECT min(seq) FROM contents)")
     _, found, _ = await replay(settings)
     assert found["left_out"] == 1
     assert found["flips"]["decisions"] == len(list(WINDOWS.glob("*.json"))) - 1
 
-    with sqlite3.connect(tmp_path / "journal.sqlite3") as database:
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.sqlite3")) as database, database:
         database.execute("DELETE FROM contents")
     code, found, told = await replay(settings)
     assert (code, found) == (2, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 from contextlib import asynccontextmanager
@@ -183,7 +184,7 @@ class _Recorded:
 async def test_a_store_that_cannot_be_written_lets_no_order_wait(in_file):
     """The run fails with a line that says what to do; the dispatcher's guard shows it."""
     async with desk(in_file) as made:
-        with sqlite3.connect(in_file.path) as other:
+        with contextlib.closing(sqlite3.connect(in_file.path)) as other, other:
             other.execute("DROP TABLE checkpoints")
         with pytest.raises(JournalError, match="cannot be read or written") as refused:
             await decide(made)

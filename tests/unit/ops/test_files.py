@@ -2,6 +2,7 @@
 
 import asyncio
 import configparser
+import contextlib
 import json
 import re
 import shutil
@@ -148,7 +149,7 @@ def test_a_backup_is_whole_and_audited_while_the_journal_is_open(written, tmp_pa
     copy = Path(done.stdout.splitlines()[-1])
     assert "Sound" in done.stdout
     assert copy.stat().st_mode & 0o077 == 0
-    with sqlite3.connect(copy) as connection:
+    with contextlib.closing(sqlite3.connect(copy)) as connection, connection:
         (count,) = connection.execute("select count(*) from entries").fetchone()
     connection.close()
     assert count >= 9
