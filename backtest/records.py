@@ -136,6 +136,8 @@ class Ended(StrEnum):
 class RunResult:
     """What one run did. The curves have one point a step (bar or sampled tick), oldest first.
 
+    The first step is the one after the first close that could be decided upon: before it the
+    account is `spec.cash`, and its return is the first that an order can have earned.
     `equity`, `cash` and `exposure` (sum of |position value|) are dollars at `ts_ns`. `digest` is
     the journal's last hash: the same input gives the same digest, to the byte. `prices` are the
     closes by symbol that a report draws; `note` says in a line why it ended early.

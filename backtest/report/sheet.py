@@ -48,7 +48,7 @@ def sheet_of(given: ReportInput) -> Sheet:
         sentence=evidence.sentence if evidence else NOTHING_COMPARED,
         rows=evidence.rows if evidence else (_alone(result),),
         n_tries=evidence.n_tries if evidence else None,
-        equity=tuple(curves.line(c.name, c.ts_ns, c.equity) for c in (own, *others)),
+        equity=tuple(_begun(curve, result.spec) for curve in (own, *others)),
         bands=(curves.area(evidence.band),) if evidence and evidence.band else (),
         drawdown=tuple(_fall(curve, result.spec.cash) for curve in (own, *others)),
         exposure=curves.line("exposure", result.ts_ns, np.nan_to_num(shares)),
@@ -107,6 +107,18 @@ def _shouts(given: ReportInput) -> list[str]:
         why = f"{changed} changed after registration" if changed else "it was not registered"
         shouts.append(f"EXPLORATORY: {why}, so it may suggest and confirms nothing.")
     return shouts
+
+
+def _begun(curve: Curve, spec: RunSpec) -> Line:
+    """Return a curve with the cash it began with before it, when its first step began."""
+    if not len(curve.ts_ns):
+        return curves.line(curve.name, curve.ts_ns, curve.equity)
+    began_ns = curve.ts_ns[0] - spec.interval_s * NS_PER_S
+    return curves.line(
+        curve.name,
+        np.concatenate(([began_ns], curve.ts_ns)),
+        np.concatenate(([spec.cash], curve.equity)),
+    )
 
 
 def _fall(curve: Curve, start: float) -> Line:

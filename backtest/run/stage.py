@@ -331,7 +331,8 @@ class Stage(ABC):
         known = [first for first in firsts if first is not None]
         if not known:
             note = f"no symbol has {warmup} bars before its end: nothing was decided"
-        steps = steps[(steps >= min(known, default=0)) & (steps <= self.clock.now)]
+        # The first close that may be decided upon ends no step: nothing could be held in it.
+        steps = steps[(steps > min(known, default=0)) & (steps <= self.clock.now)]
         curves = self._recorder.curves(steps, prices)
         return RunResult(
             spec=self.spec,

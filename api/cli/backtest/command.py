@@ -40,7 +40,7 @@ from backtest.report.terminal import summary, tell_warnings
 from backtest.run.running import Means, run, run_ticks
 from backtest.run.running import Progress as Tell
 from backtest.run.windows import Windowed, run_windows, tasks_of
-from backtest.statistics.figures import total_return
+from backtest.statistics.figures import equity_of, total_return
 from domain.errors import ConfigError
 from domain.ports import Analyst, Entry
 
@@ -137,7 +137,7 @@ def _tell(
 
 def _line(result: RunResult) -> str:
     """Say in one line what the run did."""
-    change = total_return(result.equity)
+    change = total_return(equity_of(result))
     partial = "" if result.ended is Ended.COMPLETE else f" PARTIAL ({result.ended.value})"
     note = f" ({result.note})" if result.note else ""
     return (
@@ -191,7 +191,7 @@ def _run_windows(
 def _show_windows(done: Windowed, out: Console) -> None:
     table = Table("From", "To", "Return", "Decisions", "Fills", "Denials", "Digest")
     for each in done.results:
-        change = total_return(each.equity)
+        change = total_return(equity_of(each))
         table.add_row(
             each.spec.start[:10],
             each.spec.end[:10],

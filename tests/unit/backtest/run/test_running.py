@@ -13,6 +13,7 @@ from backtest.baselines.table import policy
 from backtest.costs import costs_of
 from backtest.records import Ended
 from backtest.run.running import Means, run
+from backtest.statistics.figures import equity_of, returns_of
 from domain.errors import ConfigError
 
 
@@ -58,6 +59,24 @@ def test_equity_is_cash_and_positions_at_the_last_close(bars, spec):
     assert result.equity[held] == pytest.approx(expected)
     gain = quantity * (result.fills[1].price - result.fills[0].price)
     assert result.equity[-1] == pytest.approx(100_000 + gain)
+
+
+def test_the_first_step_is_the_first_in_which_something_can_be_held(bars, spec):
+    """Bar 60 may be decided upon, and bar 61 moves what was bought at its open.
+
+    The curve used to begin at the close of bar 60 itself, where the account is always the cash it
+    began with: a return of zero that nobody could have avoided stood in every Sharpe ratio.
+    """
+    closes = [100.0 + n % 7 for n in range(66)]
+    series = bars("AAPL", closes)
+    held = run([series], spec(series, analyst="policy:once"), once(buy=60))
+    assert held.ts_ns[0] == series.ts_ns[61]
+    assert len(held.equity) == 66 - 60
+    quantity, first = held.fills[0].quantity, series.close[60] - series.open[60]
+    assert first != 0
+    returns = returns_of(equity_of(held))
+    assert returns[0] == pytest.approx(quantity * first / 100_000)
+    assert len(returns) == len(held.ts_ns)
 
 
 def test_the_same_input_gives_the_same_chain(random_walk, spec):
