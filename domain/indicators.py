@@ -120,23 +120,24 @@ class Indicators:
         """Return how many bars the handles have seen since they were opened; 0 when closed."""
         return self._state.n_seen if self._state else 0
 
-    def open(self, bars: BarArrays) -> bool:
+    def open(self, bars: BarArrays, *, is_revisable: bool = True) -> bool:
         """Open the handles anew on history; False while it is too short.
 
         They are opened a little earlier and see the rest bar by bar, which gives the same bits and
-        leaves a copy to go back to.
+        leaves a copy to go back to; where nothing will be revised (`is_revisable`) there is none.
         """
         self._checkpoints.clear()
         n_seen = len(bars.close)
         if n_seen < self.min_bars:
             self._state = None
             return False
-        n_first = max(n_seen - REVISABLE, _LONGEST)
+        n_first = max(n_seen - REVISABLE, _LONGEST) if is_revisable else n_seen
         first = BarArrays(*(column[:n_first] for column in bars))
         handles = [spec.open(first) for spec in _SPECS]
         self._state = _State(n_first, handles, float(first.close[-1]), _n_flat(first.close))
-        self._checkpoints.append(self._state.copy())
-        self._see(bars, n_first)
+        if is_revisable:
+            self._checkpoints.append(self._state.copy())
+            self._see(bars, n_first)
         return True
 
     def update(self, high: float, low: float, close: float, volume: float) -> None:
@@ -234,7 +235,7 @@ def _named(outputs: Sequence[Any], n_flat: int) -> dict[str, float | None]:
 
 
 def _n_flat(close: Floats) -> int:
-    moved = np.flatnonzero(np.diff(close))
+    moved = np.flatnonzero(close[1:] != close[:-1])
     return len(close) - 1 - (int(moved[-1]) + 1 if len(moved) else 0)
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,6 +19,8 @@ import msgspec
 T = TypeVar("T")
 
 NS_PER_S = 1_000_000_000
+_NS_A_DAY = 86_400 * NS_PER_S
+_EPOCH = date(1970, 1, 1)
 
 _RFC3339 = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|z|[+-]\d\d:\d\d)\Z"
@@ -56,12 +59,33 @@ def parse(value: Any, kind: type[T]) -> T:
 
 def is_readable(record: Record) -> bool:
     """Tell whether every decimal of a record is finite: strangers can write `NaN` in a string."""
-    values = (getattr(record, name) for name in record.__struct_fields__)
-    return all(value.is_finite() for value in values if isinstance(value, Decimal))
+    for name in _decimals_of(type(record)):
+        value = getattr(record, name)
+        if isinstance(value, Decimal) and not value.is_finite():
+            return False
+    return True
 
 
+@lru_cache(maxsize=256)
+def _decimals_of(kind: type[Record]) -> tuple[str, ...]:
+    """Return the fields of a record that may hold a decimal."""
+    told = msgspec.inspect.type_info(kind)
+    assert isinstance(told, msgspec.inspect.StructType)
+    return tuple(each.name for each in told.fields if _may_be_decimal(each.type))
+
+
+def _may_be_decimal(kind: msgspec.inspect.Type) -> bool:
+    if isinstance(kind, msgspec.inspect.UnionType):
+        return any(_may_be_decimal(each) for each in kind.types)
+    return isinstance(kind, (msgspec.inspect.DecimalType, msgspec.inspect.AnyType))
+
+
+@lru_cache(maxsize=4_096)
 def parse_ns(text: str) -> int:
-    """Read RFC 3339 with up to nine fractional digits; raises `ValueError` naming the text."""
+    """Read RFC 3339 with up to nine fractional digits; raises `ValueError` naming the text.
+
+    The same few times are read over and over: an order's, its decision's, its last event's.
+    """
     match = _RFC3339.match(text)
     if match is None:
         raise ValueError(f"not an RFC 3339 time with zone: {text!r}")
@@ -73,9 +97,17 @@ def parse_ns(text: str) -> int:
 
 def format_ns(ts_ns: int) -> str:
     """Write RFC 3339 in UTC with all nine fractional digits, so texts sort like times."""
-    seconds, fraction = divmod(ts_ns, NS_PER_S)
-    whole = datetime.fromtimestamp(seconds, UTC)
-    return f"{whole:%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"
+    days, in_day = divmod(ts_ns, _NS_A_DAY)
+    seconds, fraction = divmod(in_day, NS_PER_S)
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{_day_text(days)}T{hour:02d}:{minute:02d}:{second:02d}.{fraction:09d}Z"
+
+
+@lru_cache(maxsize=4_096)
+def _day_text(days: int) -> str:
+    """Write a day, counted from 1970; raises `OverflowError` or `ValueError` beyond the years."""
+    return (_EPOCH + timedelta(days=days)).isoformat()
 
 
 def to_datetime(ts_ns: int) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -198,7 +199,12 @@ def prompts_in(decision: Decision, window: Window, *, told: Told = BUILT_IN) -> 
 
 def graph_version(told: Told = BUILT_IN) -> str:
     """Name what decides besides the answers: our version, the prompts and the rules' policy."""
-    return _version_of(digests_of(told))
+    return _built_in_version() if told is BUILT_IN else _version_of(digests_of(told))
+
+
+@cache
+def _built_in_version() -> str:
+    return _version_of(digests_of(BUILT_IN))
 
 
 def _version_of(prompts: Mapping[str, str]) -> str:

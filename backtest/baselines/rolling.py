@@ -39,22 +39,24 @@ class Rolling:
         n = len(self._prices)
         return math.sqrt(max(0.0, (self._squares - self._sum * self._sum / n) / n))
 
-    def see(self, price: float) -> None:
-        """Take the next price; the oldest leaves when the window is full."""
-        prices = self._prices
+    def see(self, price: float) -> float:
+        """Take the next price, and return the mean; the oldest leaves when the window is full."""
+        prices, anchor = self._prices, self._anchor
         self._since += 1
         if self._since > self._RENEW:
             prices.append(price)
             self._renew()
-            return
+            return self.mean
+        new = price - anchor
         if len(prices) == self.period:
-            old = prices[0] - self._anchor
-            self._sum -= old
-            self._squares -= old * old
+            old = prices[0] - anchor
+            self._sum += new - old
+            self._squares += new * new - old * old
+        else:
+            self._sum += new
+            self._squares += new * new
         prices.append(price)
-        new = price - self._anchor
-        self._sum += new
-        self._squares += new * new
+        return anchor + self._sum / len(prices)
 
     def _renew(self) -> None:
         self._anchor = self._prices[-1]

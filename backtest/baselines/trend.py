@@ -28,13 +28,10 @@ class Crossing:
 
     def target(self, view: PolicyView) -> float | None:
         """Want the share while the trend is up, nothing otherwise; no wish before 200 bars."""
-        price = view.price
-        fast, slow = self._fast, self._slow
-        fast.see(price)
-        slow.see(price)
-        if not slow.is_full:
+        fast, slow = self._fast.see(view.price), self._slow.see(view.price)
+        if not self._slow.is_full:
             return None
-        return self._share if fast.mean > slow.mean else 0.0
+        return self._share if fast > slow else 0.0
 
 
 class Convergence:

@@ -36,6 +36,7 @@ from domain.limits import LIMITS_TABLE, Limits
 from domain.market import Floors
 from engine.building import EnginePlan
 from engine.guard import GuardConfig
+from engine.orders.delivery.seams import GatewayConfig
 from engine.orders.looks import ReconcilerConfig
 from engine.orders.protection.rules import ExitRules, distance_of, seconds_of
 from engine.orders.protection.seams import ExitsConfig
@@ -157,6 +158,8 @@ def plan_of(spec: RunSpec, *, is_ticks: bool) -> EnginePlan:
         exits=exits,
         guard=GuardConfig(is_played=True),
         looks=ReconcilerConfig(interval_s=float(DAY_S), interval_wall_s=0.0),
+        # A simulated venue loses no order event.
+        gateway=GatewayConfig(second_look_s=_FAR_S),
         fees=fees_of(spec.costs),
     )
 

@@ -138,10 +138,9 @@ class _BarStage(Stage):
 
         Nobody does at the last one: no order could follow.
         """
-        is_last = track.at + 1 == track.n
         is_news = self.wishes is None or self.wishes.is_news(track)
-        self._played.is_awake = is_news and not is_last
-        return self._played.is_awake
+        self._played.is_awake = is_awake = is_news and track.at + 1 < track.n
+        return is_awake
 
     def _equity(self) -> float:
         """Return the equity at the last bar, for a policy that asks."""

@@ -145,6 +145,7 @@ class Pipeline:
                 prompts=template_digests(),
             ),
             view=self.store.view,
+            glance=self.store.glance,
             ledger=_ledger(symbols, self._clock),
             instrument=_instrument,
             plan=lambda _: None,

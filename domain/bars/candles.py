@@ -133,7 +133,11 @@ class Candles:
             ends - first.ts_event == len(bars) * self.interval_ns
         )
         is_always_open = self._sessions is None or self.interval_s != MINUTE_S
-        if first.interval_s != self.interval_s or self.pieces or not (is_gapless and is_always_open):
+        if (
+            first.interval_s != self.interval_s
+            or self.pieces
+            or not (is_gapless and is_always_open)
+        ):
             return False
         by_start = {bar.ts_event: bar for bar in bars[-MAX_QUIET_BARS:]}
         self._shown.update(by_start)

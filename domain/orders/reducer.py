@@ -126,14 +126,15 @@ def apply(order: Order, event: OrderEvent) -> Order:
     return msgspec.structs.replace(after, ts_updated=event.ts_event or order.ts_updated)
 
 
-def fill_of(order: Order, event: OrderEvent) -> Fill | None:
+def fill_of(order: Order, event: OrderEvent, after: Order | None = None) -> Fill | None:
     """Return the execution by which the event moves the order's quantity up, or none.
 
-    `order` is the order *before* the event. The quantity is what was not counted yet, so a report
-    that ran ahead makes one fill of all it adds, and the executions behind it none. The id is a
-    pure function of order and event, so a restart that replays them finds the same fills.
+    `order` is the order *before* the event, `after` what `apply` made of both, where it is known.
+    The quantity is what was not counted yet, so a report that ran ahead makes one fill of all it
+    adds, and the executions behind it none. The id is a pure function of order and event, so a
+    restart that replays them finds the same fills.
     """
-    after = apply(order, event)
+    after = after or apply(order, event)
     added = after.filled_quantity - order.filled_quantity
     if added <= 0:
         return None

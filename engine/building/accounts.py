@@ -68,6 +68,7 @@ def make_windows(parts: EngineParts) -> None:
             prompts=outside.desk.prompts,
         ),
         view=outside.store.view,
+        glance=outside.store.glance,
         ledger=parts.ledger,
         instrument=parts.instrument,
         plan=lambda symbol: parts.exits.plan(symbol),  # noqa: PLW0108 - made later

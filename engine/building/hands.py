@@ -33,7 +33,7 @@ def _make_gateway(parts: EngineParts) -> None:
     plan, outside = parts.plan, parts.outside
     parts.fresh = FreshQuotes(
         ask=outside.ask_quote,
-        view=outside.store.view,
+        glance=outside.store.glance,
         sink=outside.sink,
         limits=plan.limits,
         clock=outside.clock,
@@ -55,7 +55,8 @@ def _make_gateway(parts: EngineParts) -> None:
             counted=parts.windows.note_sent,
             at=parts.reached,
             answered=parts.metrics.order_answered,
-        )
+        ),
+        plan.gateway,
     )
     parts.sweeper = Sweeper(
         parts.gateway,

@@ -9,6 +9,7 @@ from domain.account import FeeSchedule
 from domain.limits import Limits
 from domain.market import Floors
 from engine.guard import GuardConfig
+from engine.orders.delivery.seams import GatewayConfig
 from engine.orders.looks import ReconcilerConfig
 from engine.orders.protection.seams import ExitsConfig
 from graph.approval.checkpoints import CheckpointsConfig
@@ -47,5 +48,6 @@ class EnginePlan:
     exits: ExitsConfig = field(default_factory=ExitsConfig)
     guard: GuardConfig = field(default_factory=GuardConfig)
     looks: ReconcilerConfig = field(default_factory=ReconcilerConfig)
+    gateway: GatewayConfig = field(default_factory=GatewayConfig)
     fees: FeeSchedule = field(default_factory=FeeSchedule)
     approval: ApprovalPlan | None = None

@@ -31,7 +31,7 @@ from domain.records import NS_PER_S, Record, format_ns, plain
 from domain.risk import Facts
 from domain.risk.facts import ATR
 from engine.orders.protection.plans import Plan
-from feeds.store import MarketView
+from feeds.store import Glance, MarketView
 
 _REMEMBERED = 512
 """How many windows' prices and times are kept for the gateway; more than can be in flight."""
@@ -103,6 +103,7 @@ class Windows:
         config: WindowConfig,
         *,
         view: Callable[[str], MarketView],
+        glance: Callable[[str], Glance],
         ledger: Ledger,
         instrument: Callable[[str], Instrument],
         plan: Callable[[str], Plan | None],
@@ -112,6 +113,7 @@ class Windows:
     ) -> None:
         self._config = config
         self._view = view
+        self._glance = glance
         self._ledger = ledger
         self._instrument = instrument
         self._plan = plan
@@ -190,26 +192,23 @@ class Windows:
 
     def facts(self, request: OrderRequest) -> Facts:
         """Return everything fresh that the gateway's verdict on this order needs."""
-        view, standing, now_ns = (
-            self._view(request.symbol),
-            self._standing,
-            self._clock.now_ns(),
-        )
+        market, standing = self._glance(request.symbol), self._standing
+        now_ns = self._clock.now_ns()
         monotonic_ns = self._clock.monotonic_ns()
         seen = self._seen.get(request.decision_id)
         asset_class = asset_class_of(request.symbol)
         phase = self._calendar.phase(asset_class, now_ns)
         bounds = self._calendar.session_bounds(asset_class, now_ns)
-        quote = view.quote
+        quote = market.quote
         return Facts(
             now_ns=now_ns,
             trading_state=standing.trading_state(),
             is_symbol_reducing=standing.is_reducing(request.symbol),
             is_reconciled=standing.is_reconciled(),
             is_journal_up=standing.is_journal_up(),
-            is_link_up=not view.is_stale,
+            is_link_up=not market.is_stale,
             phase=phase,
-            is_symbol_halted=view.is_halted,
+            is_symbol_halted=market.is_halted,
             since_open_ns=_since(bounds, now_ns, phase),
             to_close_ns=_until(bounds, now_ns, phase),
             allowed_symbols=frozenset(self._config.symbols),

@@ -153,7 +153,8 @@ class OrderBook:
         if order.client_order_id != event.client_order_id:
             event = msgspec.structs.replace(event, client_order_id=order.client_order_id)
         before = _resized(order, event.report)
-        after, fill = reduce_order(before, event), fill_of(before, event)
+        after = reduce_order(before, event)
+        fill = fill_of(before, event, after)
         if fill is not None:
             fill = self.ledger.charged(after, fill)
         if after != order or is_new:

@@ -37,7 +37,7 @@ from domain.orders import (
     TimeInForce,
 )
 from domain.records import NS_PER_S, format_ns, parse_ns, plain
-from domain.risk import BINDS, AuthorizedOrder, Code, Denied, authorize, preview
+from domain.risk import BINDS, AuthorizedOrder, Code, Denied, Facts, authorize, preview
 from engine.orders.book import event_of
 from engine.orders.delivery.cancels import Cancels
 from engine.orders.delivery.lookup import Lookup, Repeated
@@ -73,11 +73,14 @@ class Gateway:
             spawn=self._spawn,
             config=self._config,
         )
-        self._second_looks = SecondLooks(seams.book, self._lookup, self._spawn)
+        self._second_looks = SecondLooks(
+            seams.book, self._lookup, self._spawn, self._config.second_look_s
+        )
         self._group: asyncio.TaskGroup | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sending: set[asyncio.Task[Any]] = set()
         self._unsent: set[str] = set()
+        self._judged: dict[str, Facts] = {}
         self._unwanted: dict[str, str] = {}
         self._timed: set[str] = set()
         self._book.listen(self._on_change)
@@ -171,14 +174,14 @@ class Gateway:
         """Check and reserve in one step without an await (law 9)."""
         if self._group is None:
             raise InvariantBroken("the gateway is not running")
-        limits = self._seams.limits()
+        limits, facts = self._seams.limits(), self._seams.facts(request)
         if self._book.get(request.client_order_id) is not None:
             name = request.client_order_id
             verdict: AuthorizedOrder | Denied = Denied(
                 code=Code.DUPLICATE_ORDER, value=f"{name} was seen before", limit="once"
             )
         else:
-            verdict = authorize(request, self._seams.facts(request), limits, self._book.ledger)
+            verdict = authorize(request, facts, limits, self._book.ledger)
         if isinstance(verdict, Denied):
             self._seams.journal.trace(gate_entry(request, verdict))
             self._book.publish("order_denied", denied_body(request, verdict))
@@ -187,6 +190,7 @@ class Gateway:
         self._seams.at(Point.AUTHORIZED)
         self._unsent.add(request.client_order_id)
         self._start_timer(self._book.open(request))
+        self._judged[request.client_order_id] = self._facts(request, facts)
         return verdict
 
     async def _begin(self, authorized: AuthorizedOrder) -> Order | Denied:
@@ -196,6 +200,7 @@ class Gateway:
         try:
             await self._written.write(authorized)
         except JournalError as error:
+            self._judged.pop(request.client_order_id, None)
             self._book.note(order, _K.REJECTED, f"{NOT_SENT}: {Code.JOURNAL_DOWN}")
             denied = Denied(code=Code.JOURNAL_DOWN, value=error.line, limit="")
             self._book.publish("order_denied", denied_body(request, denied))
@@ -212,11 +217,15 @@ class Gateway:
     def _ended_meanwhile(self, order: Order) -> Order | None:
         """Return an order that ended or may go no more while it was written: a disk may be slow.
 
-        What was true at the verdict is asked anew: a loss may have lowered trading since.
+        What was true at the verdict is asked anew: a loss may have lowered trading since. Where
+        not one fact has moved, nor the clock, there is nothing to ask (a market that is played).
         """
         request, now = order.request, self._book.get(order.client_order_id) or order
+        judged = self._judged.pop(order.client_order_id, None)
         if not now.is_working:
             return now
+        if judged == self._facts(request, self._seams.facts(request)):
+            return None
         failed = self._failed_check(request, asked_again(request.purpose))
         if failed is None:
             return None
@@ -296,14 +305,17 @@ class Gateway:
 
     def _failed_check(self, request: OrderRequest, codes: frozenset[Code]) -> str | None:
         """Hold an order that is already reserved against some codes, on fresh facts."""
-        facts = self._seams.facts(request)
+        facts = self._facts(request, self._seams.facts(request))
+        checks = preview(request, facts, self._seams.limits())
+        failed = (check.code for check in checks if not check.passed and Code(check.code) in codes)
+        return next(failed, None)
+
+    def _facts(self, request: OrderRequest, facts: Facts) -> Facts:
+        """Return facts with the account as it stands while the order is reserved."""
         view = self._book.ledger.snapshot(
             request.symbol, now_ns=facts.now_ns or 0, client_order_id=request.client_order_id
         )
-        fresh = msgspec.structs.replace(facts, account=view)
-        checks = preview(request, fresh, self._seams.limits())
-        failed = (check.code for check in checks if not check.passed and Code(check.code) in codes)
-        return next(failed, None)
+        return msgspec.structs.replace(facts, account=view)
 
     def _settle(self, order: Order, known: AuthorizedOrder | None, window_s: float) -> None:
         """Look the order up in the background; an exit is sent again meanwhile."""

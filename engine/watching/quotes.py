@@ -11,7 +11,7 @@ from domain.limits import Limits
 from domain.market import Quote
 from domain.ports import Clock, MarketSink
 from domain.records import NS_PER_S
-from feeds.store import MarketView
+from feeds.store import Glance
 
 log = structlog.get_logger(__name__)
 
@@ -29,13 +29,13 @@ class FreshQuotes:
         self,
         *,
         ask: Ask,
-        view: Callable[[str], MarketView],
+        glance: Callable[[str], Glance],
         sink: MarketSink,
         limits: Limits,
         clock: Clock,
     ) -> None:
         self._ask = ask
-        self._view = view
+        self._glance = glance
         self._sink = sink
         self._limits = limits
         self._clock = clock
@@ -43,8 +43,8 @@ class FreshQuotes:
 
     async def renew(self, symbol: str) -> None:
         """Ask when the link is alive and the quote older than `QUOTE_MAX_AGE_S`; else return."""
-        view = self._view(symbol)
-        if not view.is_stale and self._is_old(view.quote):
+        seen = self._glance(symbol)
+        if not seen.is_stale and self._is_old(seen.quote):
             await self.confirm(symbol)
 
     async def confirm(self, symbol: str) -> None:
@@ -59,8 +59,8 @@ class FreshQuotes:
             return
         if quote.bid > 0 and quote.ask > 0:
             self._said[symbol] = quote.mid, self._clock.monotonic_ns()
-        view = self._view(symbol)
-        if not view.is_stale and self._is_old(view.quote):
+        seen = self._glance(symbol)
+        if not seen.is_stale and self._is_old(seen.quote):
             self._sink.apply([quote])
 
     def said(self, symbol: str) -> float | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from domain.account import Account, Activity, Position
@@ -182,6 +183,7 @@ def _maybe(value: str | None) -> Decimal | None:
     return None if value is None else Decimal(value)
 
 
+@lru_cache(maxsize=1_024)
 def _time(text: str) -> str:
     """Return nine digits of a second, whatever the venue left out."""
     return format_ns(parse_ns(text))

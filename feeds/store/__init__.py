@@ -1,6 +1,6 @@
 """Keep what the market says of each symbol, in constant time a message."""
 
 from feeds.store.rolling import RollingStore, StoreConfig
-from feeds.store.view import MarketView
+from feeds.store.view import Glance, MarketView
 
-__all__ = ["MarketView", "RollingStore", "StoreConfig"]
+__all__ = ["Glance", "MarketView", "RollingStore", "StoreConfig"]

@@ -53,7 +53,7 @@ from feeds.gaps import Backfill
 from feeds.news import cleaned, spelled
 from feeds.store.checks import is_sound, mids_at_edges, quote_reason, sessions_of, to_message
 from feeds.store.symbols import Received, SymbolBook
-from feeds.store.view import MarketView
+from feeds.store.view import Glance, MarketView
 
 MIN_HISTORY = 250
 MAX_AHEAD_NS = 60 * NS_PER_S
@@ -249,6 +249,11 @@ class RollingStore:
     def quote(self, symbol: str) -> Quote | None:
         """Return the latest quote alone; raises `KeyError` for a symbol that is not kept."""
         return self._books[symbol].latest_quote()
+
+    def glance(self, symbol: str) -> Glance:
+        """Return quote and state alone; raises `KeyError` for a symbol that is not kept."""
+        book = self._books[symbol]
+        return Glance(book.latest_quote(), book.is_stale, book.is_halted)
 
     def is_warm(self, symbol: str) -> bool:
         """Tell whether a symbol has enough closed bars to decide on."""

@@ -103,9 +103,12 @@ class BarSeries:
     def arrays(self) -> BarArrays:
         """Return the kept bars as columns."""
         bars = self.bars()
-        rows = [(bar.high, bar.low, bar.close, bar.volume) for bar in bars]
-        columns = np.array(rows, dtype=np.float64).reshape(len(bars), 4).T
-        return BarArrays(*(np.ascontiguousarray(column) for column in columns))
+        return BarArrays(
+            high=np.array([bar.high for bar in bars], dtype=np.float64),
+            low=np.array([bar.low for bar in bars], dtype=np.float64),
+            close=np.array([bar.close for bar in bars], dtype=np.float64),
+            volume=np.array([bar.volume for bar in bars], dtype=np.float64),
+        )
 
     def _index(self, ts: int) -> int:
         return bisect_left(self._bars, ts, key=_start)

@@ -27,7 +27,7 @@ Received = tuple[int, int]
 """When something came: (wall, monotonic) nanoseconds."""
 NEVER: Received = (0, -1)
 FAR_S = 1 << 40
-MANY_UNSEEN = 64
+MANY_UNSEEN = 32
 """From so many bars on it is cheaper to open the indicators anew than to catch up."""
 MOST = sys.float_info.max
 """The upper edge without any band: an infinite price lies outside of it and is looked at."""
@@ -133,7 +133,7 @@ class SymbolBook:
         if not unseen:
             return
         if not self.indicators.n_seen or unseen > MANY_UNSEEN:
-            self.indicators.open(self.series.arrays())
+            self.indicators.open(self.series.arrays(), is_revisable=False)
             return
         for bar in self.series.bars()[-unseen:]:
             self.indicators.update(bar.high, bar.low, bar.close, bar.volume)

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from domain.market import AssetClass, Quote, WindowBar, WindowNews, WindowTrade
 from domain.records import Record
+
+
+class Glance(NamedTuple):
+    """What the gate asks of one symbol's market: cheaper than a view, and as fresh."""
+
+    quote: Quote | None
+    is_stale: bool
+    is_halted: bool
 
 
 class MarketView(Record, frozen=True):

@@ -93,8 +93,7 @@ class Wishes:
     def __init__(
         self, make: Callable[[str], Policy], views: dict[str, ColumnsView], clock: Clock
     ) -> None:
-        self._views = views
-        self._targets = {symbol: make(symbol).target for symbol in views}
+        self._asked = {symbol: (view, make(symbol).target) for symbol, view in views.items()}
         self._clock = clock
         self._wanted = dict.fromkeys(views, NO_WISH)
         self.positions: Mapping[str, Position]
@@ -105,11 +104,12 @@ class Wishes:
 
     def is_news(self, track: Track) -> bool:
         """Ask the policy about a bar that has just ended; true when it wants a change."""
-        symbol, view = track.symbol, self._views[track.symbol]
-        view.n = track.at + 1
-        view.price = track.close[track.at]
+        symbol, at = track.symbol, track.at
+        view, ask = self._asked[symbol]
+        view.n = at + 1
+        view.price = track.close[at]
         view.now_ns = self._clock.now_ns()
-        target = self._targets[symbol](view)
+        target = ask(view)
         if target is None:
             self._wanted[symbol] = NO_WISH
             return False

@@ -78,7 +78,10 @@ class Hearer(Protocol):
         ...
 
     def weigh_lightly(self, symbol: str, price: float) -> bool:
-        """Note the price of what is held if no weighing at it can change anything; else false."""
+        """Note the price of what is held if no weighing at it can change anything.
+
+        False where it can, and where nothing is held.
+        """
         ...
 
     def mark(self) -> None:
@@ -118,18 +121,10 @@ class Track:
         """Return the bars that passed in silence; they count as shown from here on."""
         since, until = self.shown, self.passed
         self.shown = until
-        return [
-            Bar(self.symbol, self.series.interval_s, *row, 0, 0.0)
-            for row in zip(
-                self.start[since:until],
-                self.open[since:until],
-                self.high[since:until],
-                self.low[since:until],
-                self.close[since:until],
-                self.volume[since:until],
-                strict=True,
-            )
-        ]
+        columns = (self.start, self.open, self.high, self.low, self.close, self.volume)
+        rows = zip(*(column[since:until] for column in columns), strict=True)
+        make, symbol, interval_s = Bar, self.symbol, self.series.interval_s
+        return [make(symbol, interval_s, *row, 0, 0.0) for row in rows]  # type: ignore[call-arg]
 
 
 def told_times(series: Series, pacing: Pacing) -> list[int]:
@@ -148,7 +143,7 @@ def plain_bars(series: Series) -> list[bool]:
     All others are looked at singly.
     """
     low, high = series.low, series.high
-    is_sound = (0 < low) & (low <= high) & (high < np.inf) & (0 <= series.volume)
+    is_sound = (low > 0) & (low <= high) & (high < np.inf) & (series.volume >= 0)
     for column in (series.open, series.close):
         is_sound &= (low <= column) & (column <= high)
     is_sound &= (series.volume < np.inf) & (series.ts_ns % NS_PER_S == 0)
@@ -215,9 +210,8 @@ class BarMarket:
         others = (row[0] for row in order[1:3])
         limit_ns = min(self._event_at, until_ns + 1, *others)
         while True:
-            if now_ns > clock.now:
-                clock.now = now_ns
-            self._tell(track)
+            clock.now = max(clock.now, now_ns)
+            self._tell(track, limit_ns)
             if track.at == track.n:
                 heapq.heappop(order)
                 if not order:
@@ -253,11 +247,10 @@ class BarMarket:
         offset = self._settle_ns if phase == _OPEN else phase * third
         return min(track.start[at] + offset, track.told_ns[at])
 
-    def _tell(self, track: Track) -> None:
+    def _tell(self, track: Track, limit_ns: int) -> None:
         phase, at = track.phase, track.at
         if phase == _CLOSE:
-            self._tell_close(track)
-            track.at, track.phase = at + 1, _OPEN
+            self._tell_ends(track, limit_ns)
         elif not (track.book.open or self._hearer.watches(track.symbol)):
             track.phase = _CLOSE
         else:
@@ -272,14 +265,32 @@ class BarMarket:
         is_long = self._hearer.sign(track.symbol) > 0
         return track.low[track.at] if is_long is is_first else track.high[track.at]
 
-    def _tell_close(self, track: Track) -> None:
-        at = track.at
-        is_awake = self._hearer.wants(track)
-        if not is_awake and self._is_silent(track):
+    def _tell_ends(self, track: Track, limit_ns: int) -> None:
+        """Tell a bar's end, and those behind it for as long as bars pass in silence.
+
+        One does when nobody wakes at its end, no order works and the venue has nothing to do.
+        """
+        hearer, clock, ready, book = self._hearer, self._clock, self._loop.ready, track.book
+        due_ns = self._venue.next_ns
+        track.phase = _OPEN
+        while True:
+            at = track.at
+            is_awake = hearer.wants(track)
+            is_silent = track.is_plain[at] and clock.now < due_ns and not book.open
+            if is_awake or not is_silent or hearer.watches(track.symbol):
+                self._tell_end(track, is_awake=is_awake)
+                track.at = at + 1
+                return
             self._pass(track)
-            return
+            track.at = at = at + 1
+            if ready or at == track.n or track.told_ns[at] >= limit_ns:
+                return
+            clock.now = track.told_ns[at]
+
+    def _tell_end(self, track: Track, *, is_awake: bool) -> None:
         self._break_silence()
-        symbol, price = track.symbol, track.close[at]
+        at, symbol = track.at, track.symbol
+        price = track.close[at]
         bar = Bar(
             symbol, track.series.interval_s, track.start[at],
             track.open[at], track.high[at], track.low[at], price, track.volume[at], 0, 0.0,
@@ -289,21 +300,12 @@ class BarMarket:
             self._move(track, price)
         else:
             track.price = price
-            self._venue_sees(track, price, self._left(track, track.at), self._clock.now)
+            self._venue_sees(track, price, self._left(track, at), self._clock.now)
         if is_awake or (is_held and self._hearer.watches(symbol)):
             self._engine_sees(track)
         self._store.apply((bar,))
         track.shown = track.passed = at + 1
         self._weigh(track, is_held=is_held)
-
-    def _is_silent(self, track: Track) -> bool:
-        """Tell whether a bar's end concerns nobody but those who count it."""
-        return (
-            track.is_plain[track.at]
-            and not track.book.open
-            and self._clock.now < self._venue.next_ns
-            and not self._hearer.watches(track.symbol)
-        )
 
     def _pass(self, track: Track) -> None:
         """Count a bar that passes in silence."""
@@ -311,11 +313,10 @@ class BarMarket:
         if track.passed == track.shown:
             self._silent.append(track)
         track.passed = track.at + 1
-        is_held = self._hearer.sign(track.symbol) != 0
-        if is_held and self._hearer.weigh_lightly(track.symbol, price):
+        if self._hearer.weigh_lightly(track.symbol, price):
             self._beaten_ns = self._clock.now
         else:
-            self._weigh(track, is_held=is_held)
+            self._weigh(track, is_held=self._hearer.sign(track.symbol) != 0)
 
     def _weigh(self, track: Track, *, is_held: bool) -> None:
         """Have the account weighed where something is held, and once a day in any case."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 
 import exchange_calendars
 import pandas as pd
@@ -48,12 +49,18 @@ def sessions_between(first_ns: int, last_ns: int) -> TradingCalendar:
     week = pd.Timedelta(days=8)
     start = pd.Timestamp(first_ns, unit="ns").normalize() - week
     end = pd.Timestamp(last_ns, unit="ns").normalize() + week
+    return TradingCalendar(_new_york(start, end))
+
+
+@lru_cache(maxsize=64)
+def _new_york(start: pd.Timestamp, end: pd.Timestamp) -> tuple[tuple[int, int], ...]:
+    """Return open and close of each session; a study asks for the same span again and again."""
     calendar = exchange_calendars.get_calendar("XNYS", start=start, end=end)
     opens, closes = (
         column.dt.as_unit("ns").astype("int64").to_numpy()
         for column in (calendar.opens, calendar.closes)
     )
-    return TradingCalendar(zip(opens.tolist(), closes.tolist(), strict=True))
+    return tuple(zip(opens.tolist(), closes.tolist(), strict=True))
 
 
 def calendar_of(*, is_in_sessions: bool, sessions: TradingCalendar) -> Calendar:

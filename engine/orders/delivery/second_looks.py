@@ -14,21 +14,22 @@ from domain.orders import Leg, Order, OrderClass, OrderState
 from engine.orders.book import OrderBook
 from engine.orders.delivery.lookup import Lookup
 
-FIRST_S = 0.5
 _SAID_TO_WORK = frozenset(
     {OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED, OrderState.PENDING_CANCEL}
 )
 
 
 class SecondLooks:
-    """Look a working entry up after `FIRST_S` wall seconds, and then ever more rarely."""
+    """Look a working entry up after `first_s` wall seconds, and then ever more rarely."""
 
     def __init__(
         self,
         book: OrderBook,
         lookup: Lookup,
         spawn: Callable[[Coroutine[Any, Any, Any], str], object],
+        first_s: float,
     ) -> None:
+        self._first_s = first_s
         self._book = book
         self._lookup = lookup
         self._spawn = spawn
@@ -43,7 +44,7 @@ class SecondLooks:
             self._spawn(self._look(order), f"second-look:{name}")
 
     async def _look(self, order: Order) -> None:
-        pause_s = FIRST_S
+        pause_s = self._first_s
         try:
             while True:
                 await asyncio.sleep(pause_s)

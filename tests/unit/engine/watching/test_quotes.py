@@ -10,6 +10,7 @@ from domain.market import Quote
 from domain.records import NS_PER_S
 from engine.clock import ManualClock
 from engine.watching.quotes import FreshQuotes
+from feeds.store import Glance
 
 NOW = 1_791_468_000 * NS_PER_S
 
@@ -26,10 +27,10 @@ class Renewed:
         self.asked = []
         self.applied = []
         self.answer, self.error = answer, error
-        view = SimpleNamespace(quote=quote, is_stale=is_stale)
+        seen = Glance(quote, is_stale, is_halted=False)
         self.fresh = FreshQuotes(
             ask=self.ask,
-            view=lambda _symbol: view,
+            glance=lambda _symbol: seen,
             sink=SimpleNamespace(apply=self.applied.extend),
             limits=Limits(quote_max_age_s=10.0),
             clock=ManualClock(NOW),
