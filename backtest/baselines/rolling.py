@@ -6,21 +6,21 @@ import math
 from collections import deque
 
 
-class Rolling:
-    """The mean and deviation of the last `period` prices.
+class Mean:
+    """The mean of the last `period` prices.
 
     Sums are kept about an anchor near the prices and made anew every so many steps, or the rounding
-    of a hundred thousand additions and subtractions would creep into the deviation.
+    of a hundred thousand additions and subtractions would creep into them.
     """
 
-    __slots__ = ("_anchor", "_prices", "_since", "_squares", "_sum", "period")
+    __slots__ = ("_anchor", "_prices", "_since", "_sum", "period")
 
     _RENEW = 512
 
     def __init__(self, period: int) -> None:
         self.period = period
         self._prices: deque[float] = deque(maxlen=period)
-        self._anchor = self._sum = self._squares = 0.0
+        self._anchor = self._sum = 0.0
         self._since = self._RENEW
 
     @property
@@ -33,6 +33,36 @@ class Rolling:
         """Return the mean of the prices in the window."""
         return self._anchor + self._sum / len(self._prices)
 
+    def see(self, price: float) -> float:
+        """Take the next price, and return the mean; the oldest leaves when the window is full."""
+        prices = self._prices
+        self._since += 1
+        if self._since > self._RENEW:
+            prices.append(price)
+            self._renew()
+        elif len(prices) == self.period:
+            self._sum += price - prices[0]
+            prices.append(price)
+        else:
+            self._sum += price - self._anchor
+            prices.append(price)
+        return self._anchor + self._sum / len(prices)
+
+    def _renew(self) -> None:
+        self._anchor = self._prices[-1]
+        self._sum = math.fsum(price - self._anchor for price in self._prices)
+        self._since = 0
+
+
+class Rolling(Mean):
+    """The mean and the deviation of the last `period` prices."""
+
+    __slots__ = ("_squares",)
+
+    def __init__(self, period: int) -> None:
+        super().__init__(period)
+        self._squares = 0.0
+
     @property
     def deviation(self) -> float:
         """Return their population deviation."""
@@ -40,30 +70,18 @@ class Rolling:
         return math.sqrt(max(0.0, (self._squares - self._sum * self._sum / n) / n))
 
     def see(self, price: float) -> float:
-        """Take the next price, and return the mean; the oldest leaves when the window is full."""
-        prices, anchor = self._prices, self._anchor
-        self._since += 1
-        if self._since > self._RENEW:
-            prices.append(price)
-            self._renew()
-            return self.mean
-        new = price - anchor
+        """Take the next price, and return the mean."""
+        prices, new = self._prices, price - self._anchor
         if len(prices) == self.period:
-            old = prices[0] - anchor
-            self._sum += new - old
-            self._squares += new * new - old * old
-        else:
-            self._sum += new
-            self._squares += new * new
-        prices.append(price)
-        return anchor + self._sum / len(prices)
+            old = prices[0] - self._anchor
+            self._squares -= old * old
+        self._squares += new * new
+        return super().see(price)
 
     def _renew(self) -> None:
-        self._anchor = self._prices[-1]
-        distances = [price - self._anchor for price in self._prices]
-        self._sum = math.fsum(distances)
+        super()._renew()
+        distances = (price - self._anchor for price in self._prices)
         self._squares = math.fsum(distance * distance for distance in distances)
-        self._since = 0
 
 
 class Smooth:

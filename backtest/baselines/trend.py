@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from backtest.baselines.rolling import Rolling, Smooth
+from backtest.baselines.rolling import Mean, Smooth
 from backtest.policy import PolicyView
 
 FAST, SLOW = 50, 200
@@ -24,7 +24,7 @@ class Crossing:
 
     def __init__(self, share: float) -> None:
         self._share = share
-        self._fast, self._slow = Rolling(FAST), Rolling(SLOW)
+        self._fast, self._slow = Mean(FAST), Mean(SLOW)
 
     def target(self, view: PolicyView) -> float | None:
         """Want the share while the trend is up, nothing otherwise; no wish before 200 bars."""

@@ -139,7 +139,8 @@ class Candles:
             or not (is_gapless and is_always_open)
         ):
             return False
-        by_start = {bar.ts_event: bar for bar in bars[-MAX_QUIET_BARS:]}
+        n_repaired = self._repair_ns // self.interval_ns + 1
+        by_start = {bar.ts_event: bar for bar in bars[-n_repaired:]}
         self._shown.update(by_start)
         self._whole.update(by_start)
         self.closed_until = ends

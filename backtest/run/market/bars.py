@@ -305,7 +305,8 @@ class BarMarket:
             self._engine_sees(track)
         self._store.apply((bar,))
         track.shown = track.passed = at + 1
-        self._weigh(track, is_held=is_held)
+        if is_held or self._clock.now - self._beaten_ns >= _DAY_NS:
+            self._weigh(track)
 
     def _pass(self, track: Track) -> None:
         """Count a bar that passes in silence."""
@@ -313,18 +314,17 @@ class BarMarket:
         if track.passed == track.shown:
             self._silent.append(track)
         track.passed = track.at + 1
-        if self._hearer.weigh_lightly(track.symbol, price):
-            self._beaten_ns = self._clock.now
-        else:
-            self._weigh(track, is_held=self._hearer.sign(track.symbol) != 0)
-
-    def _weigh(self, track: Track, *, is_held: bool) -> None:
-        """Have the account weighed where something is held, and once a day in any case."""
-        now_ns = self._clock.now
-        if is_held or now_ns - self._beaten_ns >= _DAY_NS:
-            self._break_silence()
+        now_ns, symbol = self._clock.now, track.symbol
+        if self._hearer.weigh_lightly(symbol, price):
             self._beaten_ns = now_ns
-            self._hearer.weigh(track.symbol, track.price)
+        elif now_ns - self._beaten_ns >= _DAY_NS or self._hearer.sign(symbol) != 0:
+            self._weigh(track)
+
+    def _weigh(self, track: Track) -> None:
+        """Have the account weighed: where something is held, and once a day in any case."""
+        self._break_silence()
+        self._beaten_ns = self._clock.now
+        self._hearer.weigh(track.symbol, track.price)
 
     def _break_silence(self) -> None:
         """Tell venue and engine of what has passed, as if it had been told all the time."""
