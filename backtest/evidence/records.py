@@ -44,7 +44,8 @@ class HeadlineRow(Record, frozen=True):
     `excess` is the mean return a year above buy and hold, paired step by step; both it and its
     interval are None for buy and hold itself. `deflated_sharpe` is the probability that the true
     Sharpe ratio beats the best of as many skill-less tries. `net_return` is the total return after
-    `model_cost_usd`.
+    `model_cost_usd`. `made_of` says what a short run's figures a year are made of; it is None where
+    the run is long enough for them.
     """
 
     name: str
@@ -60,6 +61,7 @@ class HeadlineRow(Record, frozen=True):
     cutoff: Cutoff = Cutoff.NOT_A_MODEL
     denials: int = 0
     n_fills: int = 0
+    made_of: str | None = None
 
 
 class ControlResult(Record, frozen=True):

@@ -20,6 +20,7 @@ from backtest.evidence.runs import Runs
 from backtest.records import Floats, RunResult
 from backtest.statistics.figures import equity_of, figures_of, returns_of
 from backtest.statistics.intervals import Interval, paired_interval, sharpe_interval
+from backtest.statistics.length import made_of
 from backtest.statistics.selection import deflated_sharpe
 
 HOLD = "buy-and-hold"
@@ -73,6 +74,7 @@ def row_of(
         model_cost_usd=result.paid.model,
         denials=sum(result.denials.values()),
         n_fills=len(result.fills),
+        made_of=made_of(result, periods),
     )
 
 

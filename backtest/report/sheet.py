@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import fsum
 
 import msgspec
@@ -40,13 +40,14 @@ def sheet_of(given: ReportInput) -> Sheet:
     others = tuple(c for c in (evidence.curves if evidence else ()) if c.name != own.name)
     # A step is stamped when its bar ends: the last of a month would else count to the next one.
     begun_ns = result.ts_ns - result.spec.interval_s * NS_PER_S
+    rows = evidence.rows if evidence else (_alone(result),)
     shares = curves.share(result.exposure, result.equity)
     return Sheet(
         title=_title(result.spec),
         ended=result.ended,
-        shouts=tuple(_shouts(given)),
+        shouts=tuple(_shouts(given, rows)),
         sentence=evidence.sentence if evidence else NOTHING_COMPARED,
-        rows=evidence.rows if evidence else (_alone(result),),
+        rows=rows,
         n_tries=evidence.n_tries if evidence else None,
         equity=tuple(_begun(curve, result.spec) for curve in (own, *others)),
         bands=(curves.area(evidence.band),) if evidence and evidence.band else (),
@@ -91,7 +92,7 @@ def _title(spec: RunSpec) -> str:
     return f"{spec.analyst} on {', '.join(shown)}{more}"
 
 
-def _shouts(given: ReportInput) -> list[str]:
+def _shouts(given: ReportInput, rows: Sequence[HeadlineRow]) -> list[str]:
     """Return what stands above everything else."""
     result = given.result
     shouts = []
@@ -100,6 +101,9 @@ def _shouts(given: ReportInput) -> list[str]:
         shouts.append(
             f"PARTIAL: the run did not reach its end, {_WHY_PARTIAL[result.ended]}.{note}"
         )
+    made_of = rows[0].made_of if rows else None
+    if made_of is not None:
+        shouts.append(f"SHORT: figures a year are made of {made_of}, so they say next to nothing.")
     if result.spec.costs.name == NO_COSTS:
         shouts.append(COST_FREE)
     if given.evidence is not None and given.evidence.registration.is_exploratory:

@@ -85,19 +85,29 @@ N_COMPARED = 10
 
 
 def cells(row: HeadlineRow) -> tuple[tuple[str, str], ...]:
-    """Return a row of the headline as (value, interval), in the order of `COLUMNS`."""
+    """Return a row of the headline as (value, interval), in the order of `COLUMNS`.
+
+    Beside what is a year's stands also, for a short run, what it is made of.
+    """
     figures = row.figures
     return (
         (percent(figures.total_return), ""),
-        (percent(figures.cagr), ""),
-        (percent(figures.volatility), ""),
-        (number(figures.sharpe), between(row.sharpe_interval)),
+        (percent(figures.cagr), _a_year(figures.cagr, "", row)),
+        (percent(figures.volatility), _a_year(figures.volatility, "", row)),
+        (number(figures.sharpe), _a_year(figures.sharpe, between(row.sharpe_interval), row)),
         (percent(row.deflated_sharpe), ""),
         (percent(figures.max_drawdown), ""),
-        (times(figures.turnover), ""),
+        (times(figures.turnover), _a_year(figures.turnover, "", row)),
         (percent(row.net_return), ""),
-        (percent(row.excess), percent_between(row.excess_interval)),
+        (percent(row.excess), _a_year(row.excess, percent_between(row.excess_interval), row)),
         (f"{row.denials:,}", ""),
         (repeats(row.repeats), ""),
         (cutoff(row.cutoff), ""),
     )
+
+
+def _a_year(value: float | None, interval: str, row: HeadlineRow) -> str:
+    """Write what stands beside a figure a year: its interval, and what a short run made it of."""
+    if value is None or row.made_of is None:
+        return interval
+    return f"{interval}; from {row.made_of}" if interval else f"from {row.made_of}"

@@ -12,6 +12,7 @@ from math import fsum
 import numpy as np
 
 from backtest.records import Floats, RunResult
+from backtest.statistics.length import LEAST_YEARS
 from domain.errors import ConfigError
 from domain.records import Record
 
@@ -39,10 +40,11 @@ class Figures(Record, frozen=True):
 
 
 def figures_of(result: RunResult, periods: float) -> Figures:
-    """Measure a run at `periods` steps a year."""
+    """Measure a run at `periods` steps a year; under a quarter of one there is no growth a year."""
     equity = equity_of(result)
     returns = returns_of(equity)
-    growth, fall = cagr(equity, periods), max_drawdown(equity)
+    is_grown = len(result.equity) >= LEAST_YEARS * periods
+    growth, fall = cagr(equity, periods) if is_grown else None, max_drawdown(equity)
     return Figures(
         total_return=total_return(equity),
         cagr=growth,
