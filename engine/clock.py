@@ -10,6 +10,7 @@ import asyncio
 import heapq
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 
 from domain.ports import Clock
@@ -34,6 +35,10 @@ class LiveClock:
     async def sleep(self, seconds: float) -> None:
         """Wait so many seconds."""
         await asyncio.sleep(max(0.0, seconds))
+
+    def loop_s(self, seconds: float) -> float:
+        """Return how long that is on the event loop's own timers."""
+        return seconds
 
 
 class ScaledClock:
@@ -85,6 +90,10 @@ class ScaledClock:
     async def sleep(self, seconds: float) -> None:
         """Wait so many seconds of venue time."""
         await asyncio.sleep(max(0.0, seconds) / self._speed)
+
+    def loop_s(self, seconds: float) -> float:
+        """Return how long that is on the event loop's own timers."""
+        return seconds / self._speed
 
 
 class ManualClock:
@@ -145,7 +154,16 @@ async def settle() -> None:
 
 
 async def woken_within(event: asyncio.Event, clock: Clock, seconds: float) -> None:
-    """Wait until the event is set, at most so many seconds of the clock's time; leaves no task."""
+    """Wait until the event is set, at most so many seconds of the clock's time; leaves no task.
+
+    A clock that runs on the event loop's timers says so (`loop_s`) and needs no task of its own.
+    """
+    loop_s = getattr(clock, "loop_s", None)
+    if loop_s is not None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, loop_s(seconds))):
+                await event.wait()
+        return
     woken = asyncio.ensure_future(event.wait())
     tick = asyncio.ensure_future(clock.sleep(seconds))
     try:

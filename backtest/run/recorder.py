@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -159,10 +158,10 @@ class Recorder:
         return Curves(ts_ns=steps, equity=cash + value, cash=cash, exposure=exposure)
 
 
-def first_step(told_ns: list[int], start_ns: int, warmup: int) -> int | None:
+def first_step(told_ns: Ints, start_ns: int, warmup: int) -> int | None:
     """Return when a symbol may first be decided on; none when its bars never suffice."""
-    at = max(bisect_right(told_ns, start_ns - 1), warmup - 1)
-    return told_ns[at] if at < len(told_ns) else None
+    at = max(int(np.searchsorted(told_ns, start_ns)), warmup - 1)
+    return int(told_ns[at]) if at < len(told_ns) else None
 
 
 def prices_of(series: Series, told_ns: list[int]) -> tuple[Ints, Floats]:

@@ -325,9 +325,7 @@ class Stage(ABC):
     def _result(self, ended: Ended, note: str) -> RunResult:
         prices, warmup = self.prices(), self.choices.warmup
         steps = np.unique(np.concatenate([told for told, _ in prices.values()]))
-        firsts = [
-            first_step(told.tolist(), self.frame.start_ns, warmup) for told, _ in prices.values()
-        ]
+        firsts = [first_step(told, self.frame.start_ns, warmup) for told, _ in prices.values()]
         known = [first for first in firsts if first is not None]
         if not known:
             note = f"no symbol has {warmup} bars before its end: nothing was decided"

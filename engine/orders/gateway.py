@@ -224,7 +224,7 @@ class Gateway:
         judged = self._judged.pop(order.client_order_id, None)
         if not now.is_working:
             return now
-        if judged == self._facts(request, self._seams.facts(request)):
+        if judged is not None and self._is_unmoved(request, judged):
             return None
         failed = self._failed_check(request, asked_again(request.purpose))
         if failed is None:
@@ -316,6 +316,11 @@ class Gateway:
             request.symbol, now_ns=facts.now_ns or 0, client_order_id=request.client_order_id
         )
         return msgspec.structs.replace(facts, account=view)
+
+    def _is_unmoved(self, request: OrderRequest, judged: Facts) -> bool:
+        """Tell whether every fact is as it was at the verdict, but for the order's own count."""
+        facts = self._facts(request, self._seams.facts(request))
+        return facts == msgspec.structs.replace(judged, orders_last_minute=facts.orders_last_minute)
 
     def _settle(self, order: Order, known: AuthorizedOrder | None, window_s: float) -> None:
         """Look the order up in the background; an exit is sent again meanwhile."""

@@ -272,12 +272,13 @@ class BarMarket:
         """
         hearer, clock, ready, book = self._hearer, self._clock, self._loop.ready, track.book
         due_ns = self._venue.next_ns
+        is_watched = hearer.watches(track.symbol)
         track.phase = _OPEN
         while True:
             at = track.at
             is_awake = hearer.wants(track)
             is_silent = track.is_plain[at] and clock.now < due_ns and not book.open
-            if is_awake or not is_silent or hearer.watches(track.symbol):
+            if is_awake or is_watched or not is_silent:
                 self._tell_end(track, is_awake=is_awake)
                 track.at = at + 1
                 return

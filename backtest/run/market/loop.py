@@ -57,6 +57,10 @@ class VirtualClock:
         """Wait so many seconds of event time."""
         await asyncio.sleep(max(0.0, seconds))
 
+    def loop_s(self, seconds: float) -> float:
+        """Return how long that is on the event loop's own timers: they run on this clock."""
+        return seconds
+
 
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop whose time is a `VirtualClock`'s."""

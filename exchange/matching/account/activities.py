@@ -1,6 +1,7 @@
 """The account's history: fills as they happen, crypto fees at the end of their day."""
 
 import uuid
+from bisect import bisect_right, insort_right
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -42,7 +43,7 @@ class _Entry:
 
 
 class Activities:
-    """Keep the account's activities, oldest first."""
+    """Keep the account's activities, oldest first: a bot that runs for long asks for the newest."""
 
     def __init__(self, seed: int) -> None:
         self._random = Random(f"activities:{seed}")  # noqa: S311 -- ids, no secrets
@@ -89,7 +90,10 @@ class Activities:
         Raises:
             VenueRefusal: the page token names no activity.
         """
-        entries = self._entries if wanted.ascending else self._entries[::-1]
+        first = 0
+        if wanted.after_ns is not None and wanted.page_token is None:
+            first = bisect_right(self._entries, wanted.after_ns, key=_at_ns)
+        entries = self._entries[first:] if wanted.ascending else self._entries[first:][::-1]
         if wanted.page_token:
             ids = [entry.body["id"] for entry in entries]
             if wanted.page_token not in ids:
@@ -100,12 +104,17 @@ class Activities:
 
     def _add(self, at_ns: int, body: dict[str, Any]) -> None:
         moment = in_new_york(at_ns)
-        self._entries.append(_Entry(at_ns, _day(moment), {"id": self._id(moment)} | body))
+        entry = _Entry(at_ns, _day(moment), {"id": self._id(moment)} | body)
+        insort_right(self._entries, entry, key=_at_ns)
 
     def _id(self, moment: datetime) -> str:
         """Return an id as the venue forms it: New York's local time, then a random uuid."""
         unique = uuid.UUID(int=self._random.getrandbits(128), version=4)
         return f"{moment:%Y%m%d%H%M%S}{moment.microsecond // 1000:03d}::{unique}"
+
+
+def _at_ns(entry: _Entry) -> int:
+    return entry.at_ns
 
 
 def _day(moment: datetime) -> str:

@@ -2,6 +2,7 @@
 
 import uuid
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import cache, lru_cache
 from typing import Any
 
 from exchange.matching.account.ledger import Holding, Ledger
@@ -15,16 +16,22 @@ _MONEY = Decimal("0.000001")
 _RATIO = Decimal("0.0000000001")
 
 
+@cache
 def account_number(seed: int) -> str:
     """Return the paper account's number, the same for one seed."""
     return f"PA{uuid.uuid5(uuid.NAMESPACE_OID, str(seed)).hex[:10].upper()}"
+
+
+@cache
+def _account_id(seed: int) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"account:{seed}"))
 
 
 def account_body(account: Account, money: Figures, now_ns: int) -> dict[str, Any]:
     """Render `GET /v2/account` (source: the account page, fields as of late 2026)."""
     knobs, ledger, configuration = account.knobs, account.ledger, account.configuration
     body: dict[str, Any] = {
-        "id": str(uuid.uuid5(uuid.NAMESPACE_OID, f"account:{knobs.seed}")),
+        "id": _account_id(knobs.seed),
         "account_number": account_number(knobs.seed),
         "status": "ACTIVE",
         "crypto_status": "ACTIVE",
@@ -100,6 +107,7 @@ def position_body(ledger: Ledger, holding: Holding, held: Decimal) -> dict[str, 
     }
 
 
+@lru_cache(maxsize=1_024)
 def _money(value: Decimal) -> str:
     return number(value.quantize(_MONEY, ROUND_HALF_EVEN)) or "0"
 
