@@ -102,7 +102,9 @@ def _shouts(given: ReportInput, rows: Sequence[HeadlineRow]) -> list[str]:
             f"PARTIAL: the run did not reach its end, {_WHY_PARTIAL[result.ended]}.{note}"
         )
     made_of = rows[0].made_of if rows else None
-    if made_of is not None:
+    if result.ended is Ended.COMPLETE and not len(result.equity):
+        shouts.append(f"EMPTY: {result.note}.")
+    elif made_of is not None:
         shouts.append(f"SHORT: figures a year are made of {made_of}, so they say next to nothing.")
     if result.spec.costs.name == NO_COSTS:
         shouts.append(COST_FREE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import fsum
@@ -162,6 +162,15 @@ def first_step(told_ns: Ints, start_ns: int, warmup: int) -> int | None:
     """Return when a symbol may first be decided on; none when its bars never suffice."""
     at = max(int(np.searchsorted(told_ns, start_ns)), warmup - 1)
     return int(told_ns[at]) if at < len(told_ns) else None
+
+
+def too_short(n_bars: Mapping[str, int], warmup: int) -> str:
+    """Say why nothing was decided: no bar follows one that the indicators are warm at."""
+    symbol = max(n_bars, key=lambda each: n_bars[each])
+    return (
+        f"nothing was decided: the first {warmup} bars warm the indicators up, and {symbol} has "
+        f"{n_bars[symbol]}: begin earlier by --from, or shorten it by --set warmup=60"
+    )
 
 
 def prices_of(series: Series, told_ns: list[int]) -> tuple[Ints, Floats]:

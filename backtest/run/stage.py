@@ -26,7 +26,7 @@ from backtest.run.market.charges import Charges, Turnover
 from backtest.run.market.loop import Market, VirtualClock, VirtualLoop
 from backtest.run.market.scales import Scales
 from backtest.run.market.venue import broker_of
-from backtest.run.recorder import Recorder, first_step
+from backtest.run.recorder import Recorder, first_step, too_short
 from domain.account import Ledger, Position
 from domain.limits import TradingState
 from domain.market import Instrument, MarketEvent, Quote
@@ -327,10 +327,10 @@ class Stage(ABC):
         steps = np.unique(np.concatenate([told for told, _ in prices.values()]))
         firsts = [first_step(told, self.frame.start_ns, warmup) for told, _ in prices.values()]
         known = [first for first in firsts if first is not None]
-        if not known:
-            note = f"no symbol has {warmup} bars before its end: nothing was decided"
         # The first close that may be decided upon ends no step: nothing could be held in it.
-        steps = steps[(steps > min(known, default=0)) & (steps <= self.clock.now)]
+        steps = steps[(steps > min(known, default=self.clock.now)) & (steps <= self.clock.now)]
+        if not len(steps) and ended is Ended.COMPLETE:
+            note = too_short({symbol: len(told) for symbol, (told, _) in prices.items()}, warmup)
         curves = self._recorder.curves(steps, prices)
         return RunResult(
             spec=self.spec,

@@ -92,13 +92,32 @@ def test_a_tape_is_played_tick_by_tick(bars, capsys):
     assert "rules: return" in capsys.readouterr().out
 
 
+def test_a_warm_up_that_leaves_nothing_says_so(bars, tmp_path, capsys):
+    """130 bars behind a warm-up of 130: the report used to show zero decisions and no reason."""
+    page = tmp_path / "out.html"
+    assert run_backtest(asked(bars, settings=("warmup=130",), report=page))
+    shown = " ".join(capsys.readouterr().out.split())
+    why = "the first 130 bars warm the indicators up, and AAPL has 130"
+    assert f"EMPTY: nothing was decided: {why}" in shown
+    assert why in page.read_text()
+
+
 def test_windows_are_runs_of_their_own_whoever_performs_them(bars, capsys):
     """Two windows in this process: each has its own warm-up and its own digest."""
     command = asked(bars, analyst="policy:buy-and-hold", windows=2, jobs=1, settings=("warmup=50",))
     assert run_backtest(command)
     shown = capsys.readouterr().out
     assert "2020-01-02" in shown
+    assert "2020-01-02: nothing was decided" not in shown
     assert "times one core" in shown
+
+
+def test_a_window_without_bars_before_it_says_why_it_is_empty(bars, capsys):
+    """The first of three has no bars before it to warm up on."""
+    assert run_backtest(asked(bars, windows=3, jobs=1))
+    shown = capsys.readouterr().out
+    assert shown.count("nothing was decided: the first 60 bars") == 1
+    assert "2020-01-02: nothing" in shown
 
 
 def test_windows_say_what_is_odd_about_data_and_costs(bars, capsys):

@@ -202,6 +202,9 @@ def _show_windows(done: Windowed, out: Console) -> None:
             each.digest[:12],
         )
     out.print(table)
+    for each in done.results:
+        if each.note:
+            out.print(f"{each.spec.start[:10]}: {each.note}.", style="yellow", markup=False)
     out.print(
         f"{done.wall_s:.1f} s for {done.busy_s:.1f} s of work: "
         f"{done.busy_s / done.wall_s:.2f} times one core."
