@@ -137,6 +137,25 @@ def test_windows_refuse_what_they_would_not_write(bars, tmp_path):
         run_backtest(asked(bars, windows=2, jobs=1, report=page))
 
 
+@pytest.mark.parametrize(
+    ("idle", "told"),
+    [
+        ({"model": "gpt-5-mini"}, "--model"),
+        ({"prompts": Path("prompts")}, "--prompts"),
+        ({"budget": 5.0, "analyst": "policy:sma"}, "--budget"),
+        ({"latency_s": 2.0, "analyst": "policy:sma"}, "--latency"),
+        ({"ticks": True, "register": Path("claim.json")}, "--register"),
+        ({"ticks": True, "controls": "C5"}, "--controls"),
+        ({"ticks": True, "controls": "all"}, "--controls"),
+        ({"windows": 2, "controls": "all"}, "--controls"),
+    ],
+)
+def test_an_option_without_effect_is_refused_by_its_name(bars, idle, told):
+    """A model beside the rules, a registration beside ticks: they were ignored in silence."""
+    with pytest.raises(ConfigError, match=f"{told} would stay without effect"):
+        run_backtest(asked(bars, **idle))
+
+
 @pytest.mark.parametrize("wrong", [("--cash", "inf"), ("--latency", "-1"), ("--latency", "nan")])
 def test_numbers_that_no_run_can_hold_are_refused(bars, wrong, capsys, monkeypatch):
     """Infinite money and answers before their questions end in one line, not in a traceback."""

@@ -22,7 +22,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 @dataclass(frozen=True, kw_only=True)
 class BacktestCommand:
-    """What was asked for, as it was typed."""
+    """What was asked for, as it was typed; `controls` none are all that can be."""
 
     symbols: tuple[str, ...]
     data: str
@@ -46,7 +46,7 @@ class BacktestCommand:
     ticks: bool = False
     windows: int = 1
     jobs: int = 2
-    controls: str = "all"
+    controls: str | None = None
     random_traders: int = 20
     tries: Path = Path("var/tries.jsonl")
     register: Path | None = None

@@ -21,6 +21,7 @@ from api.cli.backtest.asked import (
     spec_of,
     ticks_spec_of,
 )
+from api.cli.backtest.refusals import refuse_idle
 from api.cli.source import commit
 from backtest.controls.registration import Registration, entry_of
 from backtest.controls.registration import load as load_registration
@@ -41,7 +42,6 @@ from backtest.run.running import Means, run, run_ticks
 from backtest.run.running import Progress as Tell
 from backtest.run.windows import Windowed, run_windows, tasks_of
 from backtest.statistics.figures import equity_of, total_return
-from domain.errors import ConfigError
 from domain.ports import Analyst, Entry
 
 
@@ -50,9 +50,8 @@ def run_backtest(asked: BacktestCommand) -> bool:
 
     A run that was interrupted is told as far as it came, and the interruption goes on.
     """
-    controls = controls_of(asked.controls)
-    if asked.windows > 1:
-        _refuse_beside_windows(asked)
+    controls = controls_of(asked.controls or "all")
+    refuse_idle(asked)
     if asked.ticks:
         return _run_ticks(asked)
     series, warnings = read_data(asked)
@@ -156,20 +155,6 @@ def _run_ticks(asked: BacktestCommand) -> bool:
     if result.ended is Ended.INTERRUPTED:
         raise KeyboardInterrupt
     return result.ended is Ended.COMPLETE
-
-
-def _refuse_beside_windows(asked: BacktestCommand) -> None:
-    """Refuse what many runs would leave unwritten without a word; raises `ConfigError`."""
-    single = {name: getattr(asked, name) for name in ("report", "json", "journal", "register")}
-    unkept = [f"--{name}" for name, path in single.items() if path is not None]
-    if asked.ticks:
-        unkept.append("--ticks")
-    if unkept:
-        raise ConfigError(
-            f"--windows prints a line a window, and {', '.join(unkept)} would stay without effect.",
-            remedy="Run one window alone by --from and --to, or leave the others out.",
-            code="WINDOWS_INVALID",
-        )
 
 
 def _run_windows(

@@ -51,7 +51,9 @@ def backtest(
     ] = None,
     windows: Annotated[int, typer.Option(min=1, help="Run as many windows, each alone.")] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="Windows at a time.")] = 2,
-    controls: Annotated[str, typer.Option(help="all, none, or codes: C1,C9.")] = "all",
+    controls: Annotated[
+        str | None, typer.Option(help="all (unless you say so), none, or codes: C1,C9.")
+    ] = None,
     random_traders: Annotated[int, typer.Option(min=2, help="For the band of chance.")] = 20,
     tries: Annotated[Path, typer.Option(help="Where every try is counted.")] = Path(
         "var/tries.jsonl"
