@@ -139,8 +139,9 @@ class RunResult:
     The first step is the one after the first close that could be decided upon: before it the
     account is `spec.cash`, and its return is the first that an order can have earned.
     `equity`, `cash` and `exposure` (sum of |position value|) are dollars at `ts_ns`. `digest` is
-    the journal's last hash: the same input gives the same digest, to the byte. `prices` are the
-    closes by symbol that a report draws; `note` says in a line why it ended early.
+    the journal's last hash: the same input gives the same digest, to the byte. `n_cut` of
+    `n_orders` met less than they asked for: by the volume cap, or by what a tick had quoted.
+    `prices` are the closes by symbol that a report draws; `note` says in a line why it ended early.
     """
 
     spec: RunSpec
@@ -154,6 +155,8 @@ class RunResult:
     decisions: tuple[DecisionRow, ...]
     denials: dict[str, int]
     paid: CostsPaid
+    n_orders: int = 0
+    n_cut: int = 0
     note: str = ""
     journal: str | None = None
     prices: dict[str, tuple[Ints, Floats]] = field(default_factory=dict)

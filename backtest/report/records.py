@@ -103,6 +103,7 @@ class Count(Record, frozen=True):
 class Sheet(Record, frozen=True):
     """Everything a report shows, worked out. `shouts` are what nobody may overlook.
 
+    `cut` says how many orders met less than they asked for, in words; nothing when none did.
     `configuration` and `digests` are (name, value) in the order they are shown. `decisions` and
     `fills` are whole in JSON alone; the page marks them upon the prices.
     """
@@ -121,6 +122,9 @@ class Sheet(Record, frozen=True):
     months: tuple[Month, ...]
     charts: tuple[Chart, ...]
     costs: tuple[Count, ...]
+    n_orders: int
+    n_cut: int
+    cut: str
     denials: tuple[Count, ...]
     outcomes: tuple[Count, ...]
     controls: tuple[ControlResult, ...]

@@ -57,6 +57,9 @@ def sheet_of(given: ReportInput) -> Sheet:
         months=curves.months(begun_ns, result.equity, start=result.spec.cash),
         charts=charts(result),
         costs=_costs(result),
+        n_orders=result.n_orders,
+        n_cut=result.n_cut,
+        cut=_cut(result),
         denials=_counted(result.denials),
         outcomes=_counted(Counter(row.outcome for row in result.decisions)),
         controls=evidence.controls if evidence else (),
@@ -139,6 +142,15 @@ def _costs(result: RunResult) -> tuple[Count, ...]:
         Count(name=name.replace("_", " "), value=usd, share=usd / total if total else 0.0)
         for name, usd in paid.items()
     )
+
+
+def _cut(result: RunResult) -> str:
+    """Say how many orders met less than they asked for, and what kept it from them."""
+    if not result.n_cut:
+        return ""
+    cap = result.spec.costs.volume_cap
+    why = f"the cap of {cap:.0%} of a bar's volume" if cap else "the size that was quoted"
+    return f"{result.n_cut:,} of {result.n_orders:,} orders were filled in part at first, by {why}"
 
 
 def _counted(counts: Mapping[str, int]) -> tuple[Count, ...]:

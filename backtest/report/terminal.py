@@ -30,6 +30,8 @@ def summary(given: ReportInput, console: Console) -> None:
     console.print(_plain(sheet.sentence), style="bold", markup=False)
     if sheet.controls:
         console.print(_controls(sheet))
+    if sheet.cut:
+        console.print(f"{_plain(sheet.cut)}.", markup=False)
     if sheet.denials:
         told = ", ".join(f"{row.name} {row.value:,.0f}" for row in sheet.denials)
         console.print(f"denied: {_plain(told)}", markup=False)

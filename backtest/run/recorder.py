@@ -14,7 +14,7 @@ import numpy as np
 from backtest.costs import added
 from backtest.records import CostsPaid, DecisionRow, FillRow, Floats, Ints, Series
 from backtest.run.market.charges import Charged
-from domain.orders import Fill
+from domain.orders import Fill, OrderState
 from domain.ports import Entry, EntryKind
 from domain.records import NS_PER_S, parse, parse_ns
 
@@ -48,6 +48,7 @@ class Recorder:
         self._cash_is: list[float] = [cash]
         self._holdings: dict[str, _Holding] = {}
         self._origins: dict[str, str] = {}
+        self._cut: set[str] = set()
         self._decisions: dict[str, DecisionRow] = {}
         self._fills: list[FillRow] = []
         self.denials: Counter[str] = Counter()
@@ -70,6 +71,16 @@ class Recorder:
     def decisions(self) -> tuple[DecisionRow, ...]:
         """Return the decisions, oldest first, with the gate's word on each."""
         return tuple(self._decisions.values())
+
+    @property
+    def n_orders(self) -> int:
+        """Return how many orders went out."""
+        return len(self._origins)
+
+    @property
+    def n_cut(self) -> int:
+        """Return how many of them could only be filled in part at first: more was not to be had."""
+        return len(self._cut)
 
     def hear(self, entry: Entry) -> None:
         """Take one entry."""
@@ -111,7 +122,10 @@ class Recorder:
 
     def _moved(self, body: dict[str, Any]) -> None:
         order = body["order"]
-        self._origins[order["request"]["client_order_id"]] = order["request"]["decision_id"]
+        client_order_id = order["request"]["client_order_id"]
+        self._origins[client_order_id] = order["request"]["decision_id"]
+        if order["state"] == OrderState.PARTIALLY_FILLED.value:
+            self._cut.add(client_order_id)
 
     def _filled(self, body: dict[str, Any]) -> None:
         fill = parse(body, Fill)

@@ -344,6 +344,8 @@ class Stage(ABC):
             decisions=self._recorder.decisions,
             denials=dict(self._recorder.denials),
             paid=self._recorder.paid,
+            n_orders=self._recorder.n_orders,
+            n_cut=self._recorder.n_cut,
             note=note,
             journal=None if self.means.journal is None else str(self.means.journal),
             prices=prices,

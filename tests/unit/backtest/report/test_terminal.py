@@ -64,6 +64,17 @@ def test_a_short_run_says_so_beside_its_figures_a_year(make_result):
     assert "SHORT" not in printed(ReportInput(result=make_result(100)))
 
 
+def test_orders_that_were_cut_are_told(make_result):
+    """A policy that the volume holds back did not do what it wanted: the reader must know."""
+    spec = make_result().spec
+    given = ReportInput(result=make_result(n_orders=40, n_cut=12))
+    why = f"12 of 40 orders were filled in part at first, by the cap of {spec.costs.volume_cap:.0%}"
+    assert why in printed(given)
+    assert why in render(sheet_of(given)).replace("&#39;", "'")
+    assert sheet_of(given).n_cut == 12
+    assert "filled in part" not in printed(ReportInput(result=make_result(n_orders=40)))
+
+
 @pytest.mark.parametrize(
     ("n", "interval_s", "periods", "told"),
     [

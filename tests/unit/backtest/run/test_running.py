@@ -79,6 +79,18 @@ def test_the_first_step_is_the_first_in_which_something_can_be_held(bars, spec):
     assert len(returns) == len(held.ts_ns)
 
 
+def test_orders_that_the_volume_cap_cuts_are_counted(bars, spec):
+    """A tenth of 1,000 shares a bar is less than all of the money wants; the exit fits in."""
+    series = bars("AAPL", [100.0 + n % 7 for n in range(80)], volume=np.full(80, 1_000.0))
+    capped = run(
+        [series], spec(series, analyst="policy:once", costs=costs_of("stocks")), once(75, 77)
+    )
+    assert capped.fills[0].quantity == 100
+    assert (capped.n_orders, capped.n_cut) == (2, 1)
+    whole = run([series], spec(series, analyst="policy:once"), once(75, 77))
+    assert (whole.n_orders, whole.n_cut) == (2, 0)
+
+
 def test_the_same_input_gives_the_same_chain(random_walk, spec):
     """Two runs, one digest; another seed of the venue gives another."""
     series = random_walk("AAPL", 140)
