@@ -26,12 +26,6 @@ NO_COSTS = "none"
 # Symbols that a title has room for.
 MAX_NAMED = 4
 
-_WHY_PARTIAL = {
-    Ended.INTERRUPTED: "it was interrupted",
-    Ended.BUDGET_SPENT: "its budget was spent",
-    Ended.ANALYST_FAILED: "its analyst failed",
-}
-
 
 def sheet_of(given: ReportInput) -> Sheet:
     """Return the sheet of a report; the same input gives the same sheet."""
@@ -100,10 +94,8 @@ def _shouts(given: ReportInput, rows: Sequence[HeadlineRow]) -> list[str]:
     result = given.result
     shouts = []
     if result.ended is not Ended.COMPLETE:
-        note = f" {result.note}" if result.note else ""
-        shouts.append(
-            f"PARTIAL: the run did not reach its end, {_WHY_PARTIAL[result.ended]}.{note}"
-        )
+        why = result.note or result.ended.value.replace("_", " ")
+        shouts.append(f"PARTIAL: the run did not reach its end: {why}.")
     made_of = rows[0].made_of if rows else None
     if result.ended is Ended.COMPLETE and not len(result.equity):
         shouts.append(f"EMPTY: {result.note}.")

@@ -208,7 +208,7 @@ class Stage(ABC):
             task = asyncio.current_task()
             assert task is not None
             task.uncancel()
-            ended, note = Ended.INTERRUPTED, "interrupted by a person"
+            ended, note = Ended.INTERRUPTED, "a person interrupted it"
         told = self.means.ending
         if told.kind is not None:
             ended, note = told.kind, told.note

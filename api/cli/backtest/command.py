@@ -135,14 +135,13 @@ def _tell(
 
 
 def _line(result: RunResult) -> str:
-    """Say in one line what the run did."""
+    """Say in one line what the run did; why it did not end stands below, on its own."""
     change = total_return(equity_of(result))
     partial = "" if result.ended is Ended.COMPLETE else f" PARTIAL ({result.ended.value})"
-    note = f" ({result.note})" if result.note else ""
     return (
         f"{result.spec.analyst}:{partial} return {'-' if change is None else f'{change:+.2%}'}, "
         f"{len(result.decisions):,} decisions, {len(result.fills):,} fills, "
-        f"{sum(result.denials.values()):,} denials, costs {result.spec.costs.name}.{note}"
+        f"{sum(result.denials.values()):,} denials, costs {result.spec.costs.name}."
     )
 
 

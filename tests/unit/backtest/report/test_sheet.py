@@ -94,17 +94,19 @@ def test_turnover_is_what_was_traded_over_the_mean_equity_of_its_month(make_resu
     ("ended", "word"),
     [
         (Ended.INTERRUPTED, "interrupted"),
-        (Ended.BUDGET_SPENT, "budget"),
-        (Ended.ANALYST_FAILED, "analyst"),
+        (Ended.BUDGET_SPENT, "budget spent"),
+        (Ended.ANALYST_FAILED, "analyst failed"),
     ],
 )
 def test_a_run_that_did_not_end_is_called_partial(make_result, ended, word):
     """Half a run read as a whole one fools its reader."""
-    result = make_result(ended=ended, note="At decision 5,000.")
-    first = sheet_of(ReportInput(result=result)).shouts[0]
-    assert first.startswith("PARTIAL")
-    assert word in first
-    assert "At decision 5,000." in first
+    bare, told = (
+        sheet_of(ReportInput(result=make_result(ended=ended, note=note))).shouts[0]
+        for note in ("", "a person interrupted it")
+    )
+    assert bare == f"PARTIAL: the run did not reach its end: {word}."
+    # It once said "it was interrupted. interrupted by a person".
+    assert told == "PARTIAL: the run did not reach its end: a person interrupted it."
 
 
 def test_no_costs_are_shouted(make_result):
