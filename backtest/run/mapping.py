@@ -10,6 +10,8 @@
 | `wake_move_atr` | 1.5 | never | there are no prices between bars that a decision may see |
 | `exit_ttl_s`, `partial_grace_s` | 0.5, 0.4 | as `entry_ttl_s` | likewise for exits and rests |
 | `check_every_s` | 1 | I with time exits, else a day | exits act on events; only time needs looks |
+| `retry_still_s` | 60 | a day | the venue answers alike until the next price, which wakes exits |
+| exits' `quote_max_age_s` | 10 | any | a played price stands until the next is told |
 | looks at the venue | 30 s | a day, and after each order's end | the venue is in this process |
 | beats, bar clock | 1 s | with each bar | the player of the market calls them |
 | `open_delay_s`, `close_cutoff_s` | 300, 600 | 0 from an hour up | long bars lie mostly outside |
@@ -137,7 +139,8 @@ def plan_of(spec: RunSpec, *, is_ticks: bool) -> EnginePlan:
             check_every_s=float(spec.interval_s if has_time_exits else DAY_S),
             exit_ttl_s=life_s,
             partial_grace_s=life_s,
-            quote_max_age_s=float(HOUR_S),
+            retry_still_s=float(DAY_S),
+            quote_max_age_s=_FAR_S,
         )
     return EnginePlan(
         symbols=spec.symbols,

@@ -8,7 +8,7 @@ one order or one cancel through the gateway; what it caused wakes the keeper aga
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Hashable
 from decimal import Decimal
 
 import msgspec
@@ -36,7 +36,9 @@ from engine.orders.protection.requests import Urgency, stop_request, urgent_requ
 from engine.orders.protection.seams import BAND_OWNER, ExitsConfig, Seams
 from engine.orders.protection.watching.bare import Bare, Cause
 from engine.orders.protection.watching.pace import Pace
+from engine.orders.protection.watching.patience import Patience
 from engine.orders.protection.watching.prices import Prices
+from engine.orders.protection.watching.refusals import Refusals
 from engine.orders.protection.watching.triggers import Triggers, Why
 
 log = structlog.get_logger(__name__)
@@ -59,7 +61,8 @@ class Keeper:
         self._prices = Prices(symbol, seams, config)
         self._triggers = Triggers(config, seams.clock, seams.calendar)
         self._bare = Bare(symbol, seams.clock, seams.measured, seams.alert)
-        self._stop_pace = Pace(seams.clock, config.retry_s, config.retry_longest_s)
+        self._refusals = Refusals(seams.clock, config)
+        self._patience = Patience(seams.clock, config.exit_ttl_s)
         self._exit_pace = Pace(seams.clock, config.exit_pace_s, config.exit_pace_longest_s)
         self._trail_pace = Pace(seams.clock, config.trail_every_s, config.trail_every_s)
         self._woken = asyncio.Event()
@@ -67,7 +70,6 @@ class Keeper:
         self._needs_refresh = False
         self._basis: Position | None = None
         self._leaving: Why | None = None
-        self._exits: dict[str, int] = {}
 
     def wake(self) -> None:
         """Look again now."""
@@ -120,7 +122,12 @@ class Keeper:
         if not self._seams.held(self.symbol) and not self._seams.working(self.symbol):
             await self._woken.wait()
         else:
-            waits = (self._stop_pace.left_s, self._exit_pace.left_s, self._config.check_every_s)
+            waits = (
+                self._refusals.left_s(self._facts()),
+                self._exit_pace.left_s,
+                *self._patience.left_s(),
+                self._config.check_every_s,
+            )
             soonest_s = min(wait_s for wait_s in waits if wait_s > 0)
             await woken_within(self._woken, self._seams.clock, soonest_s)
         self._woken.clear()
@@ -155,7 +162,7 @@ class Keeper:
         """Leave the position when it is time to, else keep it behind its stop."""
         is_covered = covered(working) == quantity
         if self._triggers.is_open(self._instrument.asset_class) and not self._is_halted():
-            quote = await self._prices.now(may_ask=is_covered)
+            quote = await self._prices.now(may_ask=is_covered or self._refusals.is_any)
             if is_covered and quote is not None and self._trail_pace.is_due:
                 plan = self._trail(plan, working)
             why = self._triggers.due(plan, quote, working)
@@ -259,8 +266,15 @@ class Keeper:
             if order.state is not OrderState.PENDING_CANCEL:
                 self._bare.expected = Cause.REPLACED
                 await self._seams.gateway.cancel(order, "size or level of the stop changed")
-        if not stops and self._stop_pace.is_due:
+        if not stops and self._refusals.left_s(self._facts()) <= 0:
             await self._place_stop(plan)
+
+    def _facts(self) -> Hashable:
+        """Return what the venue's answer to a stop hangs on, as far as we can see it."""
+        quote = self._seams.quote(self.symbol)
+        working = [(each.client_order_id, each.state) for each in self._seams.working(self.symbol)]
+        price = None if quote is None else (quote.bid, quote.ask, quote.ts_recv)
+        return price, self._seams.held(self.symbol), frozenset(working)
 
     async def _place_stop(self, plan: Plan) -> None:
         if self._needs_refresh:
@@ -270,7 +284,7 @@ class Keeper:
         if quantity <= 0:
             return
         request = stop_request(
-            plan,
+            msgspec.structs.replace(plan, target=None) if self._refusals.is_alone else plan,
             quantity,
             self._instrument,
             client_order_id=self._book.next_id(plan.origin, Leg.STOP),
@@ -280,20 +294,22 @@ class Keeper:
         if isinstance(result, Denied):
             text = f"the stop of {self.symbol} was denied: {result.value}"
             self._seams.alert(result.code, text, self.symbol)
-            self._stop_pace.back_off()
+            self._refusals.refused(self._facts())
         elif result.state is OrderState.REJECTED:
             await self._refused(result.reason)
         else:
-            self._stop_pace.reset()
+            self._refusals.taken()
             self._woken.set()
 
     async def _refused(self, reason: str) -> None:
-        """Find out what stands in the way, and ask again later each time.
+        """Find out what stands in the way, and ask again later each time, or with the next price.
 
         A loop of refusals would spend the budget that exits need.
         """
-        self._stop_pace.back_off()
+        self._refusals.refused(self._facts(), reason)
         self._needs_refresh = True
+        if (quote := self._seams.quote(self.symbol)) is not None:
+            self._seams.set_band(self.symbol, BAND_OWNER, quote.mid, quote.mid)
         if any(text in reason for text in _BLOCKED):
             await self._briefly(self._seams.look())
         self._seams.alert("STOP_REJECTED", reason, self.symbol)
@@ -368,18 +384,8 @@ class Keeper:
         The agents' closes too: while one works no stop rests, however long it may stay valid.
         """
         exits = [order for order in working if order.request.leg in _EXIT_LEGS or is_urgent(order)]
-        names = {order.client_order_id for order in exits}
-        self._exits = {name: since for name, since in self._exits.items() if name in names}
-        for order in exits:
-            if self._is_overdue(order):
-                await self._seams.gateway.cancel(order, "the exit was not filled in time")
-
-    def _is_overdue(self, order: Order) -> bool:
-        now_ns = self._seams.clock.monotonic_ns()
-        since_ns = self._exits.setdefault(order.client_order_id, now_ns)
-        if order.state in {OrderState.UNKNOWN, OrderState.PENDING_CANCEL}:
-            return False
-        return now_ns - since_ns >= self._config.exit_ttl_s * NS_PER_S
+        for order in self._patience.overdue(exits):
+            await self._seams.gateway.cancel(order, "the exit was not filled in time")
 
     async def _briefly(self, question: Awaitable[object]) -> None:
         """Ask what an order could do without: it waits no longer than `patience_s`."""

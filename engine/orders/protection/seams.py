@@ -32,11 +32,12 @@ class ExitsConfig(Record, frozen=True):
     may give up. `exit_ttl_s`: how long it may work before it is cancelled and priced anew;
     `exit_pace_s`, doubling to `exit_pace_longest_s`, lies between two of them. `cancel_wait_s`: how
     long a cancel may take to become terminal. A stop that the venue refuses is tried again after
-    `retry_s`, doubling to `retry_longest_s`. A trailing stop moves by `trail_step` of its distance
-    or more and not more often than every `trail_every_s`. A quote older than `quote_max_age_s` is
-    asked for anew. `flat_before_close_s`: when `OVERNIGHT=flat` begins to sell. `patience_s`, in
-    wall seconds, bounds a question whose answer an order could do without. Every `look_s` it is
-    seen whether a position has stood bare for too long.
+    `retry_s`, doubling to `retry_longest_s`, and to `retry_still_s` while no new price comes and
+    nothing else changes that its answer hangs on. A trailing stop moves by `trail_step` of its
+    distance or more and not more often than every `trail_every_s`. A quote older than
+    `quote_max_age_s` is asked for anew. `flat_before_close_s`: when `OVERNIGHT=flat` begins to
+    sell. `patience_s`, in wall seconds, bounds a question whose answer an order could do without.
+    Every `look_s` it is seen whether a position has stood bare for too long.
     """
 
     check_every_s: float = 1.0
@@ -50,6 +51,7 @@ class ExitsConfig(Record, frozen=True):
     cancel_wait_s: float = 5.0
     retry_s: float = 0.25
     retry_longest_s: float = 5.0
+    retry_still_s: float = 60.0
     trail_step: Decimal = Decimal("0.1")
     trail_every_s: float = 2.0
     quote_max_age_s: float = 10.0

@@ -263,3 +263,23 @@ async def test_a_stop_that_sells_a_position_that_is_gone_is_taken_back(guarded, 
     await stand.until(lambda: not guarded.resting("AAPL"))
     states = {order.state for order in stand.book.working()}
     assert OrderState.ACCEPTED not in states
+
+
+async def test_a_stop_within_a_cent_of_the_market_rests_without_its_target(guarded, stand):
+    """The venue refuses both as one order, for as long as the price stands there; the engine sells.
+
+    Over a weekend that was three days without a stop, asked for again every five seconds.
+    """
+    await stand.gateway.submit(stand.bracket(quantity=Decimal(3)))
+    await stand.until(lambda: guarded.protected("AAPL"))
+    guarded.move("AAPL", 98.002, 98.008)
+    (stop,) = guarded.resting("AAPL")
+    stand.venue.cancel(stop["id"])
+    await stand.until(lambda: guarded.stop_price("AAPL") == 98)
+    await stand.until(lambda: guarded.protected("AAPL"))
+    (alone,) = guarded.resting("AAPL")
+    assert (alone["order_class"], alone["type"], alone["qty"]) == ("", "stop", "3")
+    assert len(stand.posts(422)) == 1
+    guarded.move("AAPL", 104.2, 104.3)
+    await guarded.flat("AAPL")
+    assert "TAKE_PROFIT" in guarded.codes()
