@@ -114,15 +114,22 @@ def _get_leave(
     bound = "" if asked.budget is None else f"; no more than ${asked.budget:g} will be spent"
     told = _told(metered)
     console.print(f"{told}: {cost}{bound}.", markup=False)
-    if asked.yes or metered.calls == 0 or price == FREE:
+    if asked.yes or metered.calls == 0 or price == FREE or _is_covered(asked, metered, price):
         return
     if not console.is_terminal:
         raise ConfigError(
             "Asking a model costs money, and nobody is here to agree.",
-            remedy="Add --yes, with --budget DOLLARS for a bound.",
+            remedy="Give a --budget of what it costs at most, or --yes.",
             code="NOT_AGREED",
         )
     typer.confirm("Ask?", abort=True, err=True)
+
+
+def _is_covered(asked: BacktestCommand, metered: Metered, price: Price | None) -> bool:
+    """Tell whether a budget was named that covers the estimate: who names it agrees to it."""
+    if asked.budget is None or price is None:
+        return False
+    return metered.usd(price) <= asked.budget
 
 
 def _told(metered: Metered) -> str:

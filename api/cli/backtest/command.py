@@ -129,7 +129,7 @@ def _tell(
         write_html(asked.report, given)
     if asked.json is not None:
         write_json(asked.json, given)
-    out = Console(highlight=False, soft_wrap=True)
+    out = Console(highlight=False, soft_wrap=True, emoji=False)
     out.print(_line(result), markup=False)
     summary(given, out)
 
@@ -164,7 +164,7 @@ def _run_windows(
     tasks = tasks_of(series, spec, asked.windows)
     with _bar(f"{len(tasks)} windows") as tell:
         done = run_windows(tasks, jobs=asked.jobs, tell=lambda n: tell(n / len(tasks)))
-    out = Console(highlight=False, soft_wrap=True)
+    out = Console(highlight=False, soft_wrap=True, emoji=False)
     _show_windows(done, out)
     if spec.costs == NONE:
         out.print(COST_FREE, style="bold red")

@@ -47,7 +47,8 @@ def backtest(
         ".cache/answers.sqlite3"
     ),
     budget: Annotated[
-        float | None, typer.Option(min=0, help="Most dollars to spend on a model.")
+        float | None,
+        typer.Option(min=0, help="Most dollars for a model; agrees to what costs no more."),
     ] = None,
     windows: Annotated[int, typer.Option(min=1, help="Run as many windows, each alone.")] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="Windows at a time.")] = 2,
