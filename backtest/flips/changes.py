@@ -13,6 +13,7 @@ from domain.errors import (
     AnalystUnavailable,
     BudgetSpent,
 )
+from graph.analysts.own import RAISED
 
 # Sizes that differ by less are the same order: a tick moved, or a quantity was floored.
 SIZE_TOLERANCE = Decimal("0.01")
@@ -21,7 +22,13 @@ SIZE_TOLERANCE = Decimal("0.01")
 _AFTER_THE_ORDER = frozenset({Outcome.AWAITING_APPROVAL, Outcome.REFUSED, Outcome.EXPIRED})
 
 UNANSWERED = frozenset(
-    {AnalystRateLimited.code, AnalystTimeout.code, AnalystUnavailable.code, BudgetSpent.code}
+    {
+        AnalystRateLimited.code,
+        AnalystTimeout.code,
+        AnalystUnavailable.code,
+        BudgetSpent.code,
+        RAISED,
+    }
 )
 """Why a run abstained without a word of the model's. An answer outside its schema is an answer."""
 

@@ -26,6 +26,9 @@ NAMED = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
 
 _REMEDY = "Write ANALYST=module:Class, with `async def answer(self, brief)` that returns a dict."
 
+RAISED = "ANALYST_RAISED"
+"""Why a decision failed whose analyst raised what is no `AnalystError`: its code is wrong."""
+
 Said = Answer | Mapping[str, Any]
 
 

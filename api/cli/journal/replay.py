@@ -14,6 +14,7 @@ from rich.console import Console
 
 from api.assembly.mapping import analyst_of
 from api.assembly.opening.analyst import open_analyst
+from api.cli.journal.blaming import Blaming, blaming
 from api.settings import Config
 from domain.decisions import Decision, canonical_decision
 from domain.errors import ConfigError
@@ -40,7 +41,8 @@ def run_replay(
 ) -> None:
     """Replay a file or a journaled decision; exits with 1 when the bytes differ.
 
-    `database` is the journal's address, none for the one of the settings.
+    `database` is the journal's address, none for that of the settings. Raises `ConfigError`, also
+    for what an analyst of one's own raised.
     """
     if (window is None) == (decision is None):
         raise ConfigError(
@@ -49,8 +51,10 @@ def run_replay(
         )
     out = Console(highlight=False, soft_wrap=True)
     if window is not None:
-        found = asyncio.run(_decide(_read(window), analyst or "rules"))
+        found, blamed = asyncio.run(_decide(_read(window), analyst or "rules"))
         _show(found, out, as_json=as_json)
+        if blamed is not None and blamed.lines:
+            raise blamed.error()
         return
     assert decision is not None
     first, second = asyncio.run(_again(decision, database))
@@ -72,16 +76,17 @@ def _read(path: Path) -> Window:
     return read_window(file)
 
 
-async def _decide(window: Window, kind: str) -> Decision:
+async def _decide(window: Window, kind: str) -> tuple[Decision, Blaming | None]:
     config = Config.read()
     clock = LiveClock()
     async with AsyncExitStack() as stack:
         plan = analyst_of(config, kind)
         budget = ModelBudget(plan.budget, clock=clock)
         analyst = await open_analyst(plan, budget, stack)
-        desk = Desk(analyst, clock, told=plan.told)
+        blamed = blaming(analyst, plan.kind)
+        desk = Desk(blamed or analyst, clock, told=plan.told)
         run = await desk.decide(window, deadline_s=_DEADLINE_S)
-    return run.decision
+    return run.decision, blamed
 
 
 async def _again(decision_id: str, database: str | None) -> tuple[Decision, Decision]:

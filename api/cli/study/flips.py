@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from rich.console import Console
 
 from api.assembly.plan import AnalystPlan
+from api.cli.journal.blaming import Blaming, blaming
 from api.cli.journal.progress import progress
 from api.cli.study.flip_tables import Outcome, show
 from api.cli.study.minds import (
@@ -58,9 +59,9 @@ def run_flips(asked: FlipsCommand) -> bool:
     config = Config.read()
     plan = chosen(config, asked)
     found = Found()
-    ending = Ending.COMPLETE
+    ending, blames = Ending.COMPLETE, list[Blaming]()
     try:
-        asyncio.run(_study(config, plan, asked, found))
+        asyncio.run(_study(config, plan, asked, found, blames))
     except KeyboardInterrupt:
         ending = Ending.INTERRUPTED
     if found.is_spent:
@@ -75,14 +76,22 @@ def run_flips(asked: FlipsCommand) -> bool:
         paid_usd=found.paid_usd,
         asked=found.asked,
     )
-    _require_answers(outcome)
+    _tell_blame(blames)
+    _require_answers(outcome, blames)
     show(outcome, Console(highlight=False), as_json=asked.as_json)
     if ending is Ending.INTERRUPTED:
         raise KeyboardInterrupt
     return outcome.holds
 
 
-def _require_answers(outcome: Outcome) -> None:
+def _tell_blame(blames: list[Blaming]) -> None:
+    """Say on stderr which lines of somebody's own analyst raised, each once."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    for line in (line for blamed in blames for line in blamed.lines):
+        console.print(line, style="red", markup=False)
+
+
+def _require_answers(outcome: Outcome, blames: list[Blaming]) -> None:
     """Refuse to call a rate held that nobody measured."""
     flips = outcome.flips
     if outcome.ending is not Ending.COMPLETE or flips.rate is not None:
@@ -93,6 +102,9 @@ def _require_answers(outcome: Outcome) -> None:
             "policy decided without one.",
             remedy="Ask a span within RETENTION_CONTENTS_DAYS, or an older copy of the journal.",
         )
+    for blamed in blames:
+        if blamed.lines:
+            raise blamed.error()
     raise AnalystUnavailable(
         f"None of {flips.unanswered} questions was answered.",
         remedy="Run `autohedge doctor` to see whether the endpoint answers.",
@@ -105,7 +117,13 @@ def _threshold(plan: AnalystPlan, asked: FlipsCommand) -> float | None:
     return 0.0 if is_free else asked.threshold
 
 
-async def _study(config: Config, plan: AnalystPlan, asked: FlipsCommand, found: Found) -> None:
+async def _study(
+    config: Config,
+    plan: AnalystPlan,
+    asked: FlipsCommand,
+    found: Found,
+    blames: list[Blaming],
+) -> None:
     url = asked.database or config.settings.database_url
     span = span_of(asked.since, asked.until, asked.symbol)
     async with Reader(JournalConfig(url=url)) as reader, AsyncExitStack() as stack:
@@ -119,7 +137,12 @@ async def _study(config: Config, plan: AnalystPlan, asked: FlipsCommand, found: 
         if plan.kind == RECORDED:
             decide = _of_record(reader)
         else:
-            decide = _of_minds(await open_minds(plan, asked, budget, stack), plan)
+            minds = await open_minds(plan, asked, budget, stack)
+            blamed = blaming(minds[0], plan.kind)
+            if blamed is not None:
+                minds = [blamed]
+                blames.append(blamed)
+            decide = _of_minds(minds, plan)
         how = Asking(samples=asked.samples, at_once=_at_once(config, plan))
         with progress("Asking again", is_shown=not asked.as_json) as tell:
 
