@@ -98,3 +98,16 @@ async def test_a_fetch_that_is_killed_goes_on_where_it_stopped(start, plan, exch
 
 def _ids(path):
     return [(row["symbol"], row["trade_id"]) for row in pq.read_table(path).to_pylist()]
+
+
+async def test_a_symbol_without_data_is_an_error_that_names_it(start, tmp_path):
+    """A mistyped symbol ended well with "0 rows", and a backtest looked for it in vain."""
+    asked = ("BTC/USD", "NOPE/USD", "--from", "2024-07-09", "--to", "2024-07-10")
+    for _ in range(2):
+        fetching = await start(*asked, "--interval", "1h")
+        out, err = await fetching.communicate()
+        assert fetching.returncode == 2
+        assert b"units came in" in out
+        assert b"FETCH_EMPTY: The venue has nothing of NOPE/USD from 2024-07-09" in err
+    kept = [path.parent.name for path in (tmp_path / "data/alpaca").rglob("*.parquet")]
+    assert set(kept) == {"BTC-USD"}

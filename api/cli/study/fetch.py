@@ -43,7 +43,7 @@ class FetchCommand:
 
 
 def run_fetch(asked: FetchCommand) -> None:
-    """Fetch and say what was done; raises `ConfigError` or `FeedError`.
+    """Fetch and say what was done; raises `FeedError`, and `ConfigError` also where nothing came.
 
     Whatever ends it, whole parts stay and the same command goes on behind them.
     """
@@ -58,6 +58,13 @@ def run_fetch(asked: FetchCommand) -> None:
             err.print("Interrupted. Run the same command again: it goes on where it stopped.")
             raise
     _say(asked, fetched)
+    if fetched.empty:
+        raise ConfigError(
+            f"The venue has nothing of {', '.join(fetched.empty)} from {asked.start} to "
+            f"{asked.end or 'now'}: it knows no such symbol, or nothing happened in that time.",
+            remedy="Check the symbol (AAPL, BRK.B, BTC/USD), --from, --to and --feed.",
+            code="FETCH_EMPTY",
+        )
 
 
 async def _fetch(

@@ -34,7 +34,10 @@ class Source(Protocol):
 
 @dataclass(slots=True)
 class Fetched:
-    """What a run did. `was_there` counts units that an earlier run had fetched whole."""
+    """What a run did. `was_there` counts units that an earlier run had fetched whole.
+
+    `empty` are the symbols of which the venue has nothing in all that was asked for.
+    """
 
     units: int = 0
     was_there: int = 0
@@ -43,6 +46,7 @@ class Fetched:
     requests: int = 0
     limited: int = 0
     waited_s: float = 0.0
+    empty: tuple[str, ...] = ()
 
 
 class Fetcher:
@@ -72,9 +76,21 @@ class Fetcher:
                     tell(number, len(units))
                     await self._unit(unit)
                 tell(len(units), len(units))
+                self.done.empty = self._without_rows(units)
         finally:
             self.done.waited_s = self._pace.waited_s
         return self.done
+
+    def _without_rows(self, units: Sequence[Unit]) -> tuple[str, ...]:
+        """Return the symbols without a row, whose parts say nothing and are not kept."""
+        found = dict.fromkeys((unit.symbol for unit in units), 0)
+        for unit in units:
+            found[unit.symbol] += self._parts.rows(unit)
+        empty = tuple(symbol for symbol, rows in found.items() if not rows)
+        for unit in units:
+            if unit.symbol in empty:
+                self._parts.drop(unit)
+        return empty
 
     async def _unit(self, unit: Unit) -> None:
         progress = self._parts.progress(unit)

@@ -115,10 +115,17 @@ class Parts:
         finally:
             partial.unlink(missing_ok=True)
 
+    def rows(self, unit: Unit) -> int:
+        """Return how many rows of a unit are there."""
+        notes = (read_note(path) for path in self.paths(unit))
+        return sum(note.rows for note in notes if note is not None)
+
     def drop(self, unit: Unit) -> None:
         """Remove a unit's parts, the last first, so that what a kill leaves is a beginning."""
         for path in reversed(self.paths(unit)):
             path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._folder(unit).rmdir()
 
     def paths(self, unit: Unit) -> list[Path]:
         """Return a unit's parts in their order."""

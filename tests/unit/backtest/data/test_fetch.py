@@ -451,7 +451,7 @@ def test_two_fetches_do_not_write_into_one_folder(tmp_path):
 
 
 async def test_a_damaged_part_is_fetched_anew_and_refused_by_a_reader(fetching, tmp_path):
-    units = units_of(wanted("BTC/USD", start="2024-06-01", end="2024-06-30"), NOON)
+    units = units_of(wanted("BTC/USD", end="2024-07-09"), NOON)
     async with fetching() as fetcher:
         await fetcher.run(units, nobody)
     (path,) = Parts(tmp_path).paths(units[0])
