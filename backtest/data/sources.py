@@ -13,11 +13,10 @@ from backtest.data.packages.catalogue import Layout, known_set
 from backtest.data.packages.tables import bars_of_set
 from backtest.data.packages.wheels import CACHE
 from backtest.data.reading.bars import SymbolBars, bars_by_symbol, symbol_of
-from backtest.data.reading.files import read_csv, read_parquet
+from backtest.data.reading.files import kind_of, read_csv, read_parquet
 from backtest.data.ticks import Moment, package_moments, tape_moments, tape_origin
 from domain.errors import ConfigError
 
-_ENDINGS = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".zst": "tape"}
 _KINDS = frozenset({"package", "csv", "parquet", "tape", "alpaca"})
 
 
@@ -49,8 +48,9 @@ class Source:
         path = Path(spec)
         if path.is_dir():
             return cls("folder", spec)
-        if path.suffix.lower() in _ENDINGS:
-            return cls(_ENDINGS[path.suffix.lower()], spec)
+        by_ending = kind_of(path)
+        if by_ending is not None:
+            return cls(by_ending, spec)
         raise ConfigError(
             f"{spec!r} says no kind of data.",
             remedy=f"Begin it with one of {', '.join(f'{each}:' for each in sorted(_KINDS))} "
@@ -111,7 +111,7 @@ def tables_of(source: Source, how: Reading) -> Iterator[tuple[SymbolBars, Origin
         yield from bars_of_cache(source.path, how.interval_s)
         return
     for file in _files(source):
-        kind = _ENDINGS[file.suffix.lower()] if source.kind == "folder" else source.kind
+        kind = kind_of(file) if source.kind == "folder" else source.kind
         table = read_csv(file) if kind == "csv" else read_parquet(file)
         origin = Origin(source=file.name, licence="yours")
         for bars in bars_by_symbol(table, how.zone, symbol_of(file.name)):
@@ -123,7 +123,7 @@ def _files(source: Source) -> list[Path]:
     if not source.path.is_dir():
         return [source.path]
     wanted = {"csv", "parquet"} if source.kind == "folder" else {source.kind}
-    files = [each for each in source.path.iterdir() if _ENDINGS.get(each.suffix.lower()) in wanted]
+    files = [each for each in source.path.iterdir() if kind_of(each) in wanted]
     if not files:
         raise ConfigError(
             f"{source.path} holds no {' and no '.join(sorted(wanted))} file.",

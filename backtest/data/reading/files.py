@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +14,7 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
 import pyarrow.compute as pc  # type: ignore[import-untyped] # likewise
 import pyarrow.parquet as pq  # type: ignore[import-untyped] # likewise
+import zstandard
 from pyarrow import csv
 
 from backtest.data.reading.times import Texts
@@ -19,6 +22,16 @@ from backtest.records import Floats, Ints
 from domain.errors import ConfigError
 
 T = TypeVar("T")
+
+ENDINGS = {
+    ".csv": "csv",
+    ".csv.gz": "csv",
+    ".csv.zst": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".zst": "tape",
+}
+"""What a file holds by its ending; the first that fits counts."""
 
 _DELIMITERS = ",;\t|"
 _MISSING = frozenset({"", "nan", "na", "null", "none"})
@@ -93,8 +106,41 @@ class RawTable:
 
 
 def read_csv(path: Path) -> RawTable:
-    """Read a CSV file; raises `ConfigError` (`DATA_UNREADABLE`, `ROW_BROKEN`, `ONE_ROW`)."""
-    return csv_table(_opened(path, path.read_bytes), path.name)
+    """Read a CSV file, packed by gzip or zstd where its name ends so.
+
+    Raises `ConfigError` (`DATA_UNREADABLE`, `ROW_BROKEN`, `ONE_ROW`).
+    """
+    content = _opened(path, path.read_bytes)
+    try:
+        return csv_table(_unpacked(path, content), path.name)
+    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+        raise _unreadable(path.name, f"it is no whole {path.suffix[1:]} file ({error})") from error
+
+
+def kind_of(path: Path) -> str | None:
+    """Tell by a file's ending what it holds: `csv`, `parquet`, `tape`, or none of these."""
+    name = path.name.lower()
+    return next((kind for ending, kind in ENDINGS.items() if name.endswith(ending)), None)
+
+
+def _unpacked(path: Path, content: bytes) -> bytes:
+    match path.suffix.lower():
+        case ".gz":
+            return gzip.decompress(content)
+        case ".zst":
+            return b"".join(_frames(content))
+        case _:
+            return content
+
+
+def _frames(content: bytes) -> Iterator[bytes]:
+    """Unpack zstd's frames; a stream reader would take one that is cut off for its end."""
+    while content:
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        yield frame.decompress(content)
+        if not frame.eof:
+            raise EOFError("it ends in the middle of a frame")
+        content = frame.unused_data
 
 
 def csv_table(content: bytes, file: str) -> RawTable:

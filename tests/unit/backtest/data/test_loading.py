@@ -1,5 +1,6 @@
 """The one way in: every kind of source gives the same series, cut, joined and made longer alike."""
 
+import gzip
 import json
 
 import numpy as np
@@ -30,6 +31,40 @@ def series_of(ts_ns, closes, *, symbol="BTC/USD", interval_s=60):
     return Series(
         symbol=symbol, interval_s=interval_s, source="s", licence="l", digest=digest, **columns
     )
+
+
+ROWS = "time,open,high,low,close,volume\n" + "".join(
+    f"2024-03-0{day}T00:00:00Z,1,2,1,1.5,10\n" for day in range(1, 6)
+)
+PACKED = {".csv.gz": gzip.compress, ".csv.zst": zstandard.ZstdCompressor().compress}
+
+
+@pytest.mark.parametrize("ending", PACKED)
+def test_a_packed_csv_is_read_like_a_plain_one(tmp_path, ending):
+    """Who keeps years of minutes keeps them packed; the plain ending alone was known."""
+    (tmp_path / "BTC-USD.csv").write_text(ROWS)
+    (plain,), _ = load(f"csv:{tmp_path / 'BTC-USD.csv'}")
+    packed = tmp_path / "packed" / f"BTC-USD{ending}"
+    packed.parent.mkdir()
+    packed.write_bytes(PACKED[ending](ROWS.encode()))
+    for spec in (str(packed), f"csv:{packed}", str(packed.parent), f"csv:{packed.parent}"):
+        (one,), _ = load(spec)
+        assert (one.symbol, one.digest) == ("BTC/USD", plain.digest)
+
+
+@pytest.mark.parametrize("ending", PACKED)
+def test_a_packed_csv_that_is_cut_off_is_refused(tmp_path, refused, ending):
+    """A download that broke off is no short history: much of it can be unpacked."""
+    prices = np.random.default_rng(1).uniform(1, 2, 50_000)
+    rows = "".join(f"{1_600_000_000 + 60 * n},{price}\n" for n, price in enumerate(prices))
+    path, whole = tmp_path / f"BTC-USD{ending}", PACKED[ending](f"time,close\n{rows}".encode())
+    path.write_bytes(whole)
+    (series,), _ = load(str(path))
+    assert len(series.close) == len(prices)
+    path.write_bytes(whole[: len(whole) * 3 // 4])
+    error = refused(str(path))
+    assert error.code == "DATA_UNREADABLE"
+    assert path.name in error.line
 
 
 PRICES = st.floats(0.01, 1e5, allow_nan=False)
