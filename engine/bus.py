@@ -17,7 +17,7 @@ import msgspec
 
 from domain.market import Quote
 from domain.ports import Clock
-from domain.records import format_ns
+from domain.records import format_ns, plain
 
 SUBSCRIPTION_SIZE = 1024
 QUOTE_PERIOD_S = 0.25
@@ -122,13 +122,14 @@ class Bus:
         """Return how many events watchers, past ones included, were too slow for."""
         return self._dropped_before + sum(s.dropped for s in self._subscriptions)
 
-    def publish(self, kind: str, data: dict[str, Any]) -> None:
+    def publish(self, kind: str, data: Any) -> None:
         """Copy an event to every watcher; the data must not be changed afterwards.
 
-        `data["seq"]` is the number of its journal entry, where there is one.
+        `data` is a record or a mapping, which may hold records: they are written out only where
+        somebody watches. `data["seq"]` is the number of its journal entry, where there is one.
         """
         if self._subscriptions:
-            event = BusEvent(kind, data)
+            event = BusEvent(kind, plain(data))
             for subscription in self._subscriptions:
                 subscription.put(event)
 

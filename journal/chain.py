@@ -65,14 +65,19 @@ def seal(entry: Entry, ts: int) -> Sealed:
     batch it would have ridden in.
     """
     try:
-        body, content = _without_content(entry)
-        encoded = canonical(body)
+        encoded, content = written(entry)
         view = VIEWS[entry.kind].decode(encoded)
     except (msgspec.ValidationError, TypeError, ValueError, KeyError, AttributeError) as error:
         raise InvariantBroken(
             f"A journal entry of kind {entry.kind} has the wrong shape: {error}"
         ) from error
     return Sealed(ts=ts, kind=entry.kind, ref=entry.ref, body=encoded, view=view, content=content)
+
+
+def written(entry: Entry) -> tuple[bytes, bytes | None]:
+    """Return an entry's body as it is hashed, and the large parts that are kept beside it."""
+    body, content = _without_content(entry)
+    return canonical(body), content
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
@@ -87,7 +92,11 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 
 def link(head: Head, sealed: Sealed) -> Head:
     """Return the new end of the chain with `sealed` in the next place."""
-    line = Line(head.seq + 1, sealed.ts, sealed.kind, sealed.ref, sealed.body)
+    return follow(head, Line(head.seq + 1, sealed.ts, sealed.kind, sealed.ref, sealed.body))
+
+
+def follow(head: Head, line: Line) -> Head:
+    """Return the new end of the chain with this line in the next place."""
     return Head(line.seq, entry_hash(head.hash, line))
 
 

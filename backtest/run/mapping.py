@@ -162,7 +162,7 @@ def plan_of(spec: RunSpec, *, is_ticks: bool) -> EnginePlan:
         guard=GuardConfig(is_played=True),
         looks=ReconcilerConfig(interval_s=float(DAY_S), interval_wall_s=0.0),
         # A simulated venue loses no order event.
-        gateway=GatewayConfig(second_look_s=_FAR_S),
+        gateway=GatewayConfig(second_look_s=None),
         fees=fees_of(spec.costs),
     )
 

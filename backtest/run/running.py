@@ -154,12 +154,13 @@ class _BarStage(Stage):
         views = {
             each.symbol: ColumnsView(
                 each,
-                lambda symbol: float(self.ledger.quantity(symbol)),
-                self._equity,
+                self.clock,
+                quantity=lambda symbol: float(self.ledger.quantity(symbol)),
+                equity=self._equity,
             )
             for each in self._series
         }
-        return Wishes(make, views, self.clock)
+        return Wishes(make, views)
 
 
 def _frame_of(series: Sequence[Series], spec: RunSpec, choices: Choices) -> Frame:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from domain.market import Window
 from domain.orders import Leg, Order, OrderRequest
 from domain.records import plain
@@ -11,6 +9,7 @@ from domain.risk import Denied
 from engine.approving.approvals import APPROVAL_PENDING
 from engine.building.approving import build_approvals
 from engine.building.parts import EngineParts
+from engine.clock import beside
 from engine.deciding.dispatcher import Dispatcher, DispatcherConfig, DispatcherPorts, DropReason
 from engine.deciding.limiter import Ticket
 from engine.deciding.runs import Run, Runs
@@ -97,7 +96,7 @@ class _Asking:
 
     async def enter(self, request: OrderRequest) -> Order | Denied:
         """Send an entry on a fresh view of the account and a fresh quote."""
-        await asyncio.gather(
+        await beside(
             self._parts.reconciler.before_entry(self._parts.plan.limits.account_max_age_s),
             self._parts.fresh.confirm(request.symbol),
         )

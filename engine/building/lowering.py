@@ -76,7 +76,7 @@ class Lowering:
         if kind == "order_denied":
             self.wires.order_denied(Purpose(body["purpose"]), Code(body["code"]))
         elif kind == "order_submitted":
-            is_entry = body["request"]["leg"] == Leg.ENTRY
+            is_entry = body["request"].leg is Leg.ENTRY
             self.wires.order_submitted(Purpose.ENTRY if is_entry else Purpose.PROTECT)
 
     def order_changed(self, before: Order | None, after: Order, fill: Fill | None) -> None:

@@ -113,7 +113,7 @@ class EngineParts:
     def sent(self, kind: str, body: dict[str, Any]) -> None:
         """Copy an event to the watchers; let the tripwires hear of it."""
         if kind == "order_submitted":
-            self.metrics.order_sent(body["request"]["leg"])
+            self.metrics.order_sent(body["request"].leg.value)
         elif kind == "order_denied":
             self.metrics.order_denied(body["code"], body["purpose"])
             self.outside.trace.denied(body["code"])

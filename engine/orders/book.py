@@ -31,8 +31,8 @@ from domain.ports import Clock, Entry, EntryKind, Journal
 from domain.records import format_ns, plain
 from engine.orders.family import Strays, child_of
 
-Publish = Callable[[str, dict[str, Any]], None]
-"""Copy (kind, body) to whoever watches."""
+Publish = Callable[[str, Any], None]
+"""Copy (kind, body) to whoever watches; a body is a record, or a mapping that may hold some."""
 
 Listener = Callable[[Order | None, Order, Fill | None], None]
 """Hear of one change: the order before it (none when it is new), after it, and what it filled."""
@@ -84,7 +84,9 @@ class OrderBook:
 
     def working(self, symbol: str | None = None) -> list[Order]:
         """Return the orders that may still fill, of one symbol or of all, oldest first."""
-        return [order for order in self._working.values() if symbol in (None, order.symbol)]
+        if symbol is None or not self._working:
+            return list(self._working.values())
+        return [order for order in self._working.values() if order.symbol == symbol]
 
     def open(self, request: OrderRequest) -> Order:
         """Take up an order that was authorized and is about to be written ahead and sent."""
@@ -174,12 +176,11 @@ class OrderBook:
         self.ledger.apply(before, after, fill)
         for listener in self._listeners:
             listener(before, after, fill)
-        self.publish("order_updated", {"event": event.kind.value, "order": plain(after)})
+        self.publish("order_updated", {"event": event.kind, "order": after})
         if fill is not None:
-            self.publish("fill_received", plain(fill))
+            self.publish("fill_received", fill)
             position = self.ledger.position(after.symbol)
-            body = None if position is None else plain(position)
-            self.publish("position_changed", {"symbol": after.symbol, "position": body})
+            self.publish("position_changed", {"symbol": after.symbol, "position": position})
         if not after.is_working:
             for future in self._waiting.pop(after.client_order_id, []):
                 if not future.done():

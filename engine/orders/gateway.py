@@ -36,7 +36,7 @@ from domain.orders import (
     Purpose,
     TimeInForce,
 )
-from domain.records import NS_PER_S, format_ns, parse_ns, plain
+from domain.records import NS_PER_S, format_ns, parse_ns
 from domain.risk import BINDS, AuthorizedOrder, Code, Denied, Facts, authorize, preview
 from engine.orders.book import event_of
 from engine.orders.delivery.cancels import Cancels
@@ -208,7 +208,7 @@ class Gateway:
         self._seams.at(Point.WRITTEN_AHEAD)
         if (ended := self._ended_meanwhile(order)) is not None:
             return ended
-        self._book.publish("order_submitted", {"request": plain(request)})
+        self._book.publish("order_submitted", {"request": request})
         delay_s = await self._send(authorized, tries=1)
         if delay_s is not None:
             self._spawn(self._send_again(authorized, delay_s), f"again:{request.client_order_id}")

@@ -29,6 +29,7 @@ from domain.orders import (
 )
 from domain.ports import Entry, EntryKind, LinkDown, LinkUp
 from domain.records import NS_PER_S, format_ns, plain
+from engine.clock import beside
 from engine.orders.accounts import (
     Accounts,
     Answer,
@@ -246,7 +247,7 @@ class Reconciler:
 
     async def _ask_for_money(self) -> tuple[Sequence[Position] | None, Account | None]:
         self._money_asked += 1
-        positions, account = await asyncio.gather(
+        positions, account = await beside(
             self._asked(self._seams.broker.positions),
             self._asked(self._seams.broker.account),
         )

@@ -27,6 +27,13 @@ class OrderSearch:
     before_order_id: str | None = None
 
 
+def random_id(random: Random) -> str:
+    """Draw a version 4 uuid, as text (RFC 9562, section 5.4)."""
+    bits = random.getrandbits(128) & ~(0xF000 << 64 | 0xC000 << 48) | (0x4000 << 64 | 0x8000 << 48)
+    text = f"{bits:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
 class Registry:
     """Keep all orders in the order they came, and make ids that one seed repeats."""
 
@@ -41,7 +48,7 @@ class Registry:
 
     def new_id(self) -> str:
         """Return a fresh uuid."""
-        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+        return random_id(self._random)
 
     def add(self, order: Order) -> None:
         """Keep an order for good: its client id stays taken after its end."""

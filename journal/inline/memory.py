@@ -1,8 +1,8 @@
 """Link entries to the chain in memory, at once: what `domain.ports.Journal` is for a backtest.
 
 A run on event time must not wait for a disk, or its order would depend on the disk. Entries are
-sealed and linked exactly as the journal does, so the chain's last hash is a digest of everything
-that happened. Whoever keeps them (`JournalFile`) writes them behind the run.
+linked exactly as the journal does, so the chain's last hash is a digest of everything that
+happened. Whoever keeps them (`JournalFile`) has them sealed and writes them behind the run.
 """
 
 from __future__ import annotations
@@ -12,15 +12,11 @@ from collections.abc import Callable, Sequence
 from domain.orders import Order
 from domain.ports import Clock, Entry, EntryKind
 from domain.records import parse
-from journal.chain import Head, Sealed, link, seal
+from journal.chain import Head, Line, Sealed, follow, link, seal, written
 from journal.reads.approvals import Asked
 
 Keep = Callable[[Sealed], None]
 Hear = Callable[[Entry], None]
-
-
-def forget(_sealed: Sealed) -> None:
-    """Keep nothing but the chain's end."""
 
 
 def unheard(_entry: Entry) -> None:
@@ -30,10 +26,11 @@ def unheard(_entry: Entry) -> None:
 class InlineJournal:
     """Append to a chain that lives in memory.
 
-    `keep` takes every sealed entry, `hear` every entry as it was handed over, in order.
+    `keep` takes every sealed entry (none: only the chain's end is kept), `hear` every entry as it
+    was handed over, in order.
     """
 
-    def __init__(self, clock: Clock, *, keep: Keep = forget, hear: Hear = unheard) -> None:
+    def __init__(self, clock: Clock, *, keep: Keep | None = None, hear: Hear = unheard) -> None:
         self._clock = clock
         self._keep = keep
         self._hear = hear
@@ -77,9 +74,13 @@ class InlineJournal:
     def _link(self, entries: Sequence[Entry]) -> int:
         now = self._clock.now_ns()
         for entry in entries:
-            sealed = seal(entry, now)
-            self._head = link(self._head, sealed)
-            self._keep(sealed)
+            if self._keep is None:
+                line = Line(self._head.seq + 1, now, entry.kind, entry.ref, written(entry)[0])
+                self._head = follow(self._head, line)
+            else:
+                sealed = seal(entry, now)
+                self._head = link(self._head, sealed)
+                self._keep(sealed)
             self._hear(entry)
             if entry.kind is EntryKind.ORDER_EVENT:
                 self.reader.orders.take(entry)

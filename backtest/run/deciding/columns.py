@@ -5,26 +5,37 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from backtest.records import Floats, Ints, Series
+from domain.ports import Clock
 
 
 class ColumnsView:
-    """A `PolicyView` over a series; whoever plays it sets `n`, `now_ns` and `price`.
+    """A `PolicyView` over a series; whoever plays it sets `n` and `price`.
 
     The columns are slices made when asked, so the rows behind `n` are never handed out.
     """
 
-    __slots__ = ("_equity", "_quantity", "_series", "n", "now_ns", "price", "symbol")
+    __slots__ = ("_clock", "_equity", "_quantity", "_series", "n", "price", "symbol")
 
     def __init__(
-        self, series: Series, quantity: Callable[[str], float], equity: Callable[[], float]
+        self,
+        series: Series,
+        clock: Clock,
+        *,
+        quantity: Callable[[str], float],
+        equity: Callable[[], float],
     ) -> None:
+        self._clock = clock
         self._series = series
         self._quantity = quantity
         self._equity = equity
         self.symbol = series.symbol
         self.n = 0
-        self.now_ns = 0
         self.price = 0.0
+
+    @property
+    def now_ns(self) -> int:
+        """Return the time of the decision, UTC."""
+        return self._clock.now_ns()
 
     @property
     def ts_ns(self) -> Ints:

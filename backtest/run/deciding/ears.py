@@ -15,7 +15,6 @@ from backtest.run.market.bars import Track
 from backtest.run.market.charges import Turnover
 from domain.account import Position
 from domain.market import Bar
-from domain.ports import Clock
 from domain.records import NS_PER_S
 from engine.orders.protection.seams import BAND_OWNER
 from engine.watching.market import MarketEars
@@ -90,11 +89,8 @@ class Wishes:
     Nothing further happens, and nothing is journaled, while what it wants is what it has.
     """
 
-    def __init__(
-        self, make: Callable[[str], Policy], views: dict[str, ColumnsView], clock: Clock
-    ) -> None:
+    def __init__(self, make: Callable[[str], Policy], views: dict[str, ColumnsView]) -> None:
         self._asked = {symbol: (view, make(symbol).target) for symbol, view in views.items()}
-        self._clock = clock
         self._wanted = dict.fromkeys(views, NO_WISH)
         self.positions: Mapping[str, Position]
 
@@ -108,7 +104,6 @@ class Wishes:
         view, ask = self._asked[symbol]
         view.n = at + 1
         view.price = track.close[at]
-        view.now_ns = self._clock.now_ns()
         target = ask(view)
         if target is None:
             self._wanted[symbol] = NO_WISH

@@ -12,13 +12,16 @@ import asyncio
 import math
 import selectors
 from collections import deque
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from contextvars import Context
+from typing import Any, Protocol, TypeVarTuple, Unpack
 
 from domain.errors import InvariantBroken
 from domain.records import NS_PER_S
 
 NEVER = 1 << 62
+
+Ts = TypeVarTuple("Ts")
 
 
 class Market(Protocol):
@@ -81,6 +84,17 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Return seconds of event time since the run began."""
         return (self.clock.now - self.clock.origin) / NS_PER_S
+
+    def call_soon(
+        self,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        """Let a callback run next: nothing here runs in other threads, or on a closed loop."""
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
 
     @property
     def ready(self) -> deque[asyncio.Handle]:

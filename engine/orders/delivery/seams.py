@@ -19,7 +19,7 @@ class GatewayConfig(Record, frozen=True):
 
     `write_ahead_s` is how long protection waits for the journal before it takes the spool.
     A cancel is confirmed after `confirm_s`, then asked again, doubling to `confirm_longest_s`. An
-    entry without a stop of its own that says nothing for `second_look_s` is looked up.
+    entry without a stop of its own that says nothing for `second_look_s` is looked up; none: never.
     """
 
     deadline_s: float = 15.0
@@ -29,7 +29,7 @@ class GatewayConfig(Record, frozen=True):
     max_entry_tries: int = 5
     confirm_s: float = 0.5
     confirm_longest_s: float = 30.0
-    second_look_s: float = 0.5
+    second_look_s: float | None = 0.5
     lookup: LookupConfig = LookupConfig()
 
 

@@ -20,14 +20,17 @@ _SAID_TO_WORK = frozenset(
 
 
 class SecondLooks:
-    """Look a working entry up after `first_s` wall seconds, and then ever more rarely."""
+    """Look a working entry up after `first_s` wall seconds, and then ever more rarely.
+
+    None: never, where no event can be lost.
+    """
 
     def __init__(
         self,
         book: OrderBook,
         lookup: Lookup,
         spawn: Callable[[Coroutine[Any, Any, Any], str], object],
-        first_s: float,
+        first_s: float | None,
     ) -> None:
         self._first_s = first_s
         self._book = book
@@ -37,14 +40,15 @@ class SecondLooks:
 
     def begin(self, order: Order) -> None:
         """Watch an order, once; nothing happens for one that needs no watching."""
+        if self._first_s is None:
+            return
         request, name = order.request, order.client_order_id
         is_bare = request.leg is Leg.ENTRY and request.order_class is OrderClass.SIMPLE
         if is_bare and order.state in _SAID_TO_WORK and name not in self._watched:
             self._watched.add(name)
-            self._spawn(self._look(order), f"second-look:{name}")
+            self._spawn(self._look(order, self._first_s), f"second-look:{name}")
 
-    async def _look(self, order: Order) -> None:
-        pause_s = self._first_s
+    async def _look(self, order: Order, pause_s: float) -> None:
         try:
             while True:
                 await asyncio.sleep(pause_s)

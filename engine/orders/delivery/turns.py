@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 
 
 class Turns:
@@ -19,16 +19,37 @@ class Turns:
         self._locks: dict[str, asyncio.Lock] = {}
         self._owners: dict[str, asyncio.Task[object] | None] = {}
 
-    @asynccontextmanager
-    async def take(self, symbol: str) -> AsyncIterator[None]:
+    def take(self, symbol: str) -> AbstractAsyncContextManager[None]:
         """Hold the symbol's turn."""
+        return _Turn(self._locks.setdefault(symbol, asyncio.Lock()), self._owners, symbol)
+
+
+class _Turn:
+    """One holding of a symbol's turn; within one that its task holds already, nothing."""
+
+    __slots__ = ("_is_ours", "_lock", "_owners", "_symbol")
+
+    def __init__(
+        self, lock: asyncio.Lock, owners: dict[str, asyncio.Task[object] | None], symbol: str
+    ) -> None:
+        self._lock = lock
+        self._owners = owners
+        self._symbol = symbol
+        self._is_ours = False
+
+    async def __aenter__(self) -> None:
         task = asyncio.current_task()
-        if self._owners.get(symbol) is task:
-            yield
-            return
-        async with self._locks.setdefault(symbol, asyncio.Lock()):
-            self._owners[symbol] = task
-            try:
-                yield
-            finally:
-                self._owners[symbol] = None
+        self._is_ours = self._owners.get(self._symbol) is not task
+        if self._is_ours:
+            await self._lock.acquire()
+            self._owners[self._symbol] = task
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._is_ours:
+            self._owners[self._symbol] = None
+            self._lock.release()

@@ -1,6 +1,5 @@
 """The account's history: fills as they happen, crypto fees at the end of their day."""
 
-import uuid
 from bisect import bisect_right, insort_right
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Any
 from exchange.errors import bad_input
 from exchange.matching.account.ledger import Execution, Fee
 from exchange.matching.orders import ZERO, Order, Status, number, timestamp
+from exchange.matching.registry import random_id
 from exchange.matching.sessions import in_new_york
 
 MAX_PAGE = 100
@@ -109,7 +109,7 @@ class Activities:
 
     def _id(self, moment: datetime) -> str:
         """Return an id as the venue forms it: New York's local time, then a random uuid."""
-        unique = uuid.UUID(int=self._random.getrandbits(128), version=4)
+        unique = random_id(self._random)
         return f"{moment:%Y%m%d%H%M%S}{moment.microsecond // 1000:03d}::{unique}"
 
 

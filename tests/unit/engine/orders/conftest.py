@@ -26,7 +26,7 @@ from domain.orders import (
     client_order_id,
 )
 from domain.ports import Entry, EntryKind
-from domain.records import NS_PER_S, format_ns
+from domain.records import NS_PER_S, format_ns, plain
 from domain.risk import Facts, Limits, TradingState
 from engine.clock import ScaledClock
 from engine.orders.book import OrderBook
@@ -431,7 +431,9 @@ class Stands:
         await journal.open()
         ledger = Ledger(SYMBOLS)
         published: list[tuple[str, dict[str, Any]]] = []
-        book = OrderBook(ledger, journal, clock, lambda kind, body: published.append((kind, body)))
+        book = OrderBook(
+            ledger, journal, clock, lambda kind, body: published.append((kind, plain(body)))
+        )
         stand: Stand
         seams = GatewaySeams(
             broker=broker,

@@ -23,6 +23,7 @@ from domain.orders import (
     client_order_id,
 )
 from domain.ports import EntryKind
+from domain.records import plain
 from engine.clock import ManualClock
 from engine.orders.book import OrderBook
 from engine.orders.family import MAX_EVENTS, MAX_STRAYS, Strays, ours_from
@@ -144,7 +145,7 @@ class Kept:
             self.ledger,
             journal,
             clock,
-            lambda kind, body: self.published.append((kind, body)),
+            lambda kind, body: self.published.append((kind, plain(body))),
             **options,
         )
         self.book.listen(lambda *change: self.heard.append(change))
