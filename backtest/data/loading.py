@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from backtest.data.candles import Bars, resample
 from backtest.data.checks.series import Period, checked, series_remarks
@@ -27,6 +27,11 @@ _DAY_S = 86_400
 _DAY_NS = _DAY_S * NS_PER_S
 _FEW = 5
 """Symbols that one line names."""
+_CURRENCIES = re.compile(
+    r"(?:AUD|BRL|CAD|CHF|CNH|CNY|CZK|DKK|EUR|GBP|HKD|HUF|INR|JPY|KRW|MXN|NOK|NZD|PLN|SEK|SGD|THB"
+    r"|TRY|USD|ZAR)/"
+)
+"""Codes of ISO 4217 that foreign exchange is traded in."""
 _DATE = re.compile(r"\d{4}-\d\d-\d\d\Z")
 
 
@@ -59,7 +64,7 @@ def load(
     series = sorted(series, key=lambda each: order.index(each.symbol))
     if how.interval_s is not None:
         series = [resample(each, how.interval_s) for each in series]
-    return series, _gathered(warnings)
+    return series, _gathered([*warnings, *not_traded(each.symbol for each in series)])
 
 
 def stream(
@@ -76,6 +81,20 @@ def stream(
     """
     asked = period_of(start, end)
     return moments_of(Source.of(spec), symbols, asked, how or Reading(), rejects=Counter())
+
+
+def not_traded(symbols: Iterable[str]) -> list[DataWarning]:
+    """Warn of what looks like a pair and is a currency's: Alpaca lists coins alone."""
+    return [
+        DataWarning(
+            code=Odd.NOT_TRADED,
+            symbol=symbol,
+            message=f"{symbol}: Alpaca trades no currencies. The run takes it for a pair of coins: "
+            "open at all hours, and with a coin's fees unless --costs charges others.",
+        )
+        for symbol in symbols
+        if _CURRENCIES.match(symbol)
+    ]
 
 
 Loaded = tuple[list[Series], list[DataWarning], list[str]]

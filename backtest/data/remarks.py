@@ -32,6 +32,7 @@ class Odd(StrEnum):
     IDENTITY_SUSPECTED = "IDENTITY_SUSPECTED"
     BARS_LEFT_OUT = "BARS_LEFT_OUT"
     MESSAGES_UNREAD = "MESSAGES_UNREAD"
+    NOT_TRADED = "NOT_TRADED"
 
 
 MEANINGS: dict[Odd, str] = {
@@ -55,6 +56,7 @@ MEANINGS: dict[Odd, str] = {
         "security may have the symbol."
     ),
     Odd.MESSAGES_UNREAD: "Messages of a tape could not be read and were dropped, as live.",
+    Odd.NOT_TRADED: "A currency's pair, which Alpaca does not trade: it runs as a pair of coins.",
     Odd.BARS_LEFT_OUT: "Bars were left out because another symbol has none at their time.",
 }
 """What each code means, for the reference and for whoever reads a report."""

@@ -35,7 +35,9 @@ def test_apples_crash_of_september_2000_is_told_as_what_may_be_a_split(cache):
 def test_an_hourly_year_of_the_euro_has_its_week_ends_and_christmas(cache):
     (euro,), warnings = load("package:gym-anytrading", how=cache)
     assert (euro.symbol, euro.interval_s, len(euro.ts_ns)) == ("EUR/USD", 3_600, 6_225)
-    (gap,) = warnings
+    listed, gap = warnings
+    assert (listed.code, listed.symbol) == ("NOT_TRADED", "EUR/USD")
+    assert "Alpaca trades no currencies" in listed.line
     assert [(row.row, row.time) for row in gap.rows] == [(6130, "2017-12-25T07:00:00Z")]
 
 
