@@ -6,7 +6,7 @@ import { note } from "./dialogs.js";
 import { graph } from "./graph.js";
 import { ask, line } from "./server.js";
 import { paced } from "./state.js";
-import { actor, cost, milliseconds, price, quantity, tone, when, whole, words } from "./words.js";
+import { actor, cost, measured, milliseconds, price, quantity, tone, when, whole, words } from "./words.js";
 
 const ROLES = [["director", "directive", "Director"], ["quant", "signal", "Quant"], ["risk", "verdict", "Risk"], ["execution", "plan", "Execution"]];
 const BRIEFS = {
@@ -134,7 +134,7 @@ function pictured(seen, decision) {
 const check = () => new Table({
   caption: "Limits that the order was held against", heads: ["Limit", "#Found", "#Limit", "Verdict"], stacks: true, empty: "No limit was asked.",
   key: (each) => each.code,
-  row: (each) => [text(each.code), number(each.value || "–"), number(each.limit || "–"), node(each.passed, () => badge(each.passed ? "passed" : "failed", each.passed ? "good" : "bad"))],
+  row: (each) => [text(each.code), number(measured(each.value)), number(each.limit || "–"), node(each.passed, () => badge(each.passed ? "passed" : "failed", each.passed ? "good" : "bad"))],
 });
 
 function gate({ decision, gates }) {

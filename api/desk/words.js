@@ -42,6 +42,9 @@ export function when(ts) {
   return `${before}${at.toLocaleTimeString("en-GB")}`;
 }
 
+/** What a limit found, in words; journals keep it as it was written, for a replay is held to its bytes. */
+export const measured = (value) => (value || NONE).replace(/: (True|False|None)\b/g, (_, said) => `: ${{ True: "yes", False: "no", None: "unknown" }[said]}`);
+
 /** A duration in seconds, short. */
 export function lasting(seconds) {
   if (isNone(seconds)) return NONE;

@@ -119,6 +119,8 @@ async def test_a_decision_tells_everything_and_can_be_run_again(desk, watcher):
     gate = page.locator(".gate")
     await expect(gate).to_contain_text("authorized")
     await expect(gate.locator("tr", has_text="PRICE_MOVED")).to_contain_text("passed")
+    await expect(gate.locator("tr", has_text="NOT_RECONCILED")).to_contain_text("reconciled: yes")
+    await expect(gate).not_to_contain_text("True")
     await expect(page.locator(".timeline")).to_contain_text("entry filled")
     await page.get_by_role("button", name="Replay it").click()
     await expect(page.get_by_text("The replay is the same to the byte.")).to_be_visible()
