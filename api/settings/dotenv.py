@@ -22,6 +22,17 @@ def env_file() -> Path | None:
     return path if path.exists() and os.access(path, os.R_OK) else None
 
 
+def is_text() -> bool:
+    """Tell whether `.env` can be read as text, or is not there."""
+    path = env_file()
+    if path is not None:
+        try:
+            path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            return False
+    return True
+
+
 def env_file_faults() -> Iterator[str]:
     """Yield a line for each line of `.env` that cannot be read or that misspells a setting.
 

@@ -21,11 +21,11 @@ def read(kind: Any, given: Mapping[str, Any], lines: list[str]) -> Any:
         known = {*kind.model_fields, "_env_file"}
         return kind(**{name: value for name, value in given.items() if name in known})
     except ValidationError as error:
-        lines += [_line(kind, each) for each in error.errors(include_url=False)]
+        lines += [line_of(kind, each) for each in error.errors(include_url=False)]
         return None
 
 
-def _line(kind: Any, error: ErrorDetails) -> str:
+def line_of(kind: Any, error: ErrorDetails) -> str:
     """Say which variable is wrong, what it holds, and what it may hold."""
     name = str(error["loc"][0])
     annotation = str(kind.model_fields[name].annotation)

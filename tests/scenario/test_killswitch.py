@@ -219,6 +219,31 @@ async def test_a_halt_without_keys_still_binds_the_bot_that_wakes(
             await until(is_halted, what="the bot knows that it is halted")
 
 
+async def test_a_wrong_setting_does_not_keep_a_halt_from_working(
+    open_house, until, settings_of, child
+):
+    """A kill switch reads what it needs: a typo in the model's settings used to block it."""
+    async with open_house() as house:
+        settings = settings_of(house)
+        broken = settings | {"LLM_TIMEOUT_S": "soon", "MAX_DRAWDOWN": "7", "ANALYST": "llm"}
+        folder = Path(settings["DATABASE_URL"].removeprefix("sqlite:///")).parent
+        async with child(settings) as bot:
+            (resting,) = await with_resting_entry(house, until)
+            os.kill(bot.pid, signal.SIGSTOP)
+            code, answer = await halt(broken)
+            assert (code, answer["via"]) == (0, "this process"), answer
+            assert resting["client_order_id"] in [e["client_order_id"] for e in answer["orders"]]
+            assert not entries(house, "new")
+            told = " ".join(answer["wrong"])
+            assert "LLM_TIMEOUT_S is 'soon'" in told
+            assert "MAX_DRAWDOWN is '7'" in told
+            (folder / ".env").write_text("LLM_MODL=gpt-5\nPROMPTS_DIR=nowhere\nno setting\n")
+            code, answer = await halt(broken)
+            assert code == 1, "a line of .env might have named another venue"
+            assert "LLM_MODL in .env is no setting" in " ".join(answer["wrong"])
+            os.kill(bot.pid, signal.SIGCONT)
+
+
 async def test_a_venue_that_is_away_is_three_and_the_halt_still_stands(open_house, settings_of):
     """Nothing can be cancelled; what can be done is done: the next start is halted."""
     async with open_house() as house:

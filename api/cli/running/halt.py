@@ -21,6 +21,7 @@ from api.assembly.plan import Plan, mark_beside
 from api.cli.running.door import door_of
 from api.logs.lines import configure
 from api.settings import Config
+from api.settings.forgiving import read_forgiving
 from domain.errors import ConfigError, JournalError
 from domain.records import Record, format_ns
 from engine.control import PositionView, Status, Sweep, SweptOrder
@@ -31,6 +32,19 @@ _PROBE_S = 2.0
 _CONTROL_S, _FLATTEN_S = 10.0, 60.0
 _JOURNAL_S = 3.0
 _UNREACHABLE, _JOURNAL, _FINDING = 3, 4, 1
+_STOOD_ON = frozenset(
+    {
+        "APCA_API_KEY_ID",
+        "APCA_API_SECRET_KEY",
+        "APCA_API_BASE_URL",
+        "DATABASE_URL",
+        "LIVE_TRADING",
+        "TRADING_MODE",
+        "TRADING_SYMBOLS",
+        ".env",
+    }
+)
+"""Settings that say where a halt acts. No other can keep it from anything."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +60,11 @@ class HaltOptions:
 
 
 class Answer(Record, frozen=True):
-    """What is told at the end. `via` is how it was done, `took_s` from the command's start."""
+    """What is told at the end. `via` is how it was done, `took_s` from the command's start.
+
+    `wrong` are settings that cannot be read, each a line; `is_doubtful` when the halt from here
+    stood on the default of one of them, which may be another account, venue or journal.
+    """
 
     via: str
     took_s: float
@@ -57,6 +75,8 @@ class Answer(Record, frozen=True):
     notes: tuple[str, ...]
     fault: str = ""
     journal_fault: str = ""
+    wrong: tuple[str, ...] = ()
+    is_doubtful: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -66,7 +86,7 @@ class Answer(Record, frozen=True):
         if self.journal_fault:
             return _JOURNAL
         has_rest = any(not order.is_gone for order in self.orders) or bool(self.left)
-        return _FINDING if has_rest else 0
+        return _FINDING if has_rest or self.is_doubtful else 0
 
 
 class _Swept(Record, frozen=True):
@@ -94,7 +114,7 @@ def run_halt(options: HaltOptions) -> None:
 
 
 async def _halt(options: HaltOptions, began: float) -> Answer:
-    config = Config.read()
+    config, faults = read_forgiving()
     configure(config)
     since_ns = time.time_ns()
     order = HaltOrder(
@@ -112,8 +132,11 @@ async def _halt(options: HaltOptions, began: float) -> Answer:
     except _Unanswered as unanswered:
         said, why = None, str(unanswered)
     if said is not None and not why:
-        return _of_http(said, began)
-    return await _from_here(config, options, order, began=began, why=why)
+        return msgspec.structs.replace(_of_http(said, began), wrong=tuple(faults.values()))
+    done = await _from_here(config, options, order, began=began, why=why)
+    return msgspec.structs.replace(
+        done, wrong=tuple(faults.values()), is_doubtful=bool(_STOOD_ON & faults.keys())
+    )
 
 
 async def _over_http(config: Config, order: HaltOrder) -> tuple[Status, _Swept]:
@@ -161,7 +184,7 @@ async def _doubt(config: Config, since_ns: int, said: tuple[Status, _Swept]) -> 
     if config.settings.apca_api_key_id is None:
         return ""
     try:
-        plan = plan_of(config, mode="paper")
+        plan = plan_of(_bare(config), mode="paper")
         async with asyncio.timeout(_JOURNAL_S), Reader(plan.journal) as reader:
             actions = await reader.states.operator_actions(limit=5)
     except (JournalError, ConfigError, TimeoutError):
@@ -222,7 +245,7 @@ def _marked(config: Config, order: HaltOrder, error: ConfigError, why: str) -> C
 
 def _plan(config: Config, options: HaltOptions) -> Plan:
     """Return the bot's plan, live when it may only be that: a kill switch forgives a lost flag."""
-    plan = plan_of(config, mode="paper")
+    plan = plan_of(_bare(config), mode="paper")
     is_paper_key = plan.broker.key.startswith("PK")
     if options.live and not config.settings.is_live_allowed:
         raise ConfigError("--live needs LIVE_TRADING.", remedy="Leave --live out for paper.")
@@ -230,7 +253,15 @@ def _plan(config: Config, options: HaltOptions) -> Plan:
     return replace(plan, broker=replace(plan.broker, paper=not is_live))
 
 
+def _bare(config: Config) -> Config:
+    """Return the settings without what is only read by who decides: nobody decides here."""
+    unasked = {"analyst": "rules", "prompts_dir": None}
+    return Config(config.settings.model_copy(update=unasked), config.limits)
+
+
 def _say(answer: Answer, out: Console) -> None:
+    for line in answer.wrong:
+        out.print(f"!! {line} Its default counts here.", markup=False)
     for note in answer.notes:
         out.print(note)
     for order in answer.orders:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from api.settings import REAL_MONEY, Config, Settings, example, known_variables
+from api.settings.forgiving import read_forgiving
 from domain.errors import ConfigError
 from domain.limits import DEFAULT_LIMITS, LIMITS_TABLE
 
@@ -152,3 +153,29 @@ def test_an_env_file_may_hold_what_is_not_ours(tmp_path):
     text = "HOME_ASSISTANT_URL=http://x\nexport port=3456\n\nDATABASE_PASSWORD=x\n"
     (tmp_path / ".env").write_text(text)
     assert Config.read().settings.port == 3456
+
+
+def test_what_can_be_read_is_read_where_other_values_are_wrong(monkeypatch, tmp_path):
+    """The kill switch reads so: each wrong value is told and stands at its default."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PORT", "none")
+    monkeypatch.setenv("LLM_MODEL", "m")
+    monkeypatch.setenv("MAX_EXPOSURE_FRACTION", "-1")
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///own.sqlite3")
+    config, faults = read_forgiving()
+    assert set(faults) == {"PORT", "MAX_EXPOSURE_FRACTION"}
+    assert "PORT is 'none'" in faults["PORT"]
+    assert config.settings.port == Settings.model_fields["port"].default
+    assert (config.settings.llm_model, config.settings.database_url) == (
+        "m",
+        "sqlite:///own.sqlite3",
+    )
+
+
+def test_an_env_file_that_is_no_text_is_told_and_left_out(monkeypatch, tmp_path):
+    """Even then there is the environment to halt by."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(b"LLM_MODEL=\xff\xfe")
+    config, faults = read_forgiving()
+    assert "UTF-8" in faults[".env"]
+    assert config.settings.llm_model == Settings.model_fields["llm_model"].default
