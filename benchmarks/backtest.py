@@ -46,6 +46,7 @@ from domain.records import NS_PER_S, format_ns, plain
 N_BARS = 100_000
 N_DECISIONS = 400
 MINUTE_S = 60
+HOURS_A_YEAR = 8_760
 FOLDER = Path(".cache/comparators")
 PINS = {
     "backtesting": ("light", ("backtesting==0.6.6", "backtrader==1.9.78.123")),
@@ -201,8 +202,8 @@ async def _bare() -> float:
 
 
 def windows(count: int = 10) -> list[Figure]:
-    """Run ten windows one after another and two at a time, and compare the wall's seconds."""
-    series = made_up(250 + count * 1_500, interval_s=3_600)
+    """Run ten windows of a year of hours, one after another and two at a time, by the wall."""
+    series = made_up(250 + count * HOURS_A_YEAR, interval_s=3_600)
     tasks = tasks_of([series], spec_of(series, "rules"), count)
     alone = run_windows(tasks, jobs=1)
     beside = run_windows(tasks, jobs=2)
