@@ -13,20 +13,17 @@ class Mean:
     of a hundred thousand additions and subtractions would creep into them.
     """
 
-    __slots__ = ("_anchor", "_prices", "_since", "_sum", "period")
+    __slots__ = ("_anchor", "_prices", "_since", "_sum", "is_full", "period")
 
     _RENEW = 512
 
     def __init__(self, period: int) -> None:
         self.period = period
+        self.is_full = False
+        """Whether `period` prices have been seen."""
         self._prices: deque[float] = deque(maxlen=period)
         self._anchor = self._sum = 0.0
         self._since = self._RENEW
-
-    @property
-    def is_full(self) -> bool:
-        """Tell whether `period` prices have been seen."""
-        return len(self._prices) == self.period
 
     @property
     def mean(self) -> float:
@@ -37,15 +34,12 @@ class Mean:
         """Take the next price, and return the mean; the oldest leaves when the window is full."""
         prices = self._prices
         self._since += 1
+        self._sum += price - (prices[0] if self.is_full else self._anchor)
+        prices.append(price)
+        if not self.is_full:
+            self.is_full = len(prices) == self.period
         if self._since > self._RENEW:
-            prices.append(price)
             self._renew()
-        elif len(prices) == self.period:
-            self._sum += price - prices[0]
-            prices.append(price)
-        else:
-            self._sum += price - self._anchor
-            prices.append(price)
         return self._anchor + self._sum / len(prices)
 
     def _renew(self) -> None:
@@ -72,7 +66,7 @@ class Rolling(Mean):
     def see(self, price: float) -> float:
         """Take the next price, and return the mean."""
         prices, new = self._prices, price - self._anchor
-        if len(prices) == self.period:
+        if self.is_full:
             old = prices[0] - self._anchor
             self._squares -= old * old
         self._squares += new * new

@@ -106,6 +106,7 @@ class _BarStage(Stage):
             store=self.store,
             loop=self.loop,
             hearer=self,
+            scales=self.scales,
             pacing=pacing,
             half_spread_bps=spec.costs.half_spread_bps,
             volume_cap=spec.costs.volume_cap,
@@ -144,7 +145,7 @@ class _BarStage(Stage):
 
     def _equity(self) -> float:
         """Return the equity at the last bar, for a policy that asks."""
-        self.mark()
+        self.scales.mark()
         return float(self.ledger.equity or 0)
 
     def _make_wishes(self) -> Wishes | None:

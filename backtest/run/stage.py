@@ -167,8 +167,8 @@ class Stage(ABC):
         self.finished: asyncio.Event
         self.ledger: Ledger
         self.positions: Mapping[str, Position]
+        self.scales: Scales
         self._engine: Engine
-        self._scales: Scales
         self.loop: VirtualLoop
 
     @abstractmethod
@@ -195,7 +195,7 @@ class Stage(ABC):
         outside = await self._outside()
         self._engine = build_engine(self.plan, outside)
         self.ledger = self._engine.book.ledger
-        self._scales = Scales(self.ledger, self.clock, self._engine.guard.calm)
+        self.scales = Scales(self.ledger, self.clock, self._engine.guard.calm)
         self.positions = self.ledger.positions
         if self.wishes is not None:
             self.wishes.positions = self.positions
@@ -298,15 +298,7 @@ class Stage(ABC):
         if symbol in self.positions:
             self.ledger.mark(symbol, Decimal(repr(price)))
         self._engine.guard.weigh()
-        self._scales.read()
-
-    def weigh_lightly(self, symbol: str, price: float) -> bool:
-        """Note the price of what is held if no weighing at it can change anything; else false."""
-        return self._scales.weigh_lightly(symbol, price)
-
-    def mark(self) -> None:
-        """Mark holdings at the prices that were noted."""
-        self._scales.mark()
+        self.scales.read()
 
     async def _ask_quote(self, symbol: str) -> Quote | None:
         """Return what the engine was shown last: there is no later word to ask for."""

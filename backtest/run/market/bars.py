@@ -33,6 +33,7 @@ import numpy as np
 from backtest.records import Series
 from backtest.run.market.charges import Turnover
 from backtest.run.market.loop import NEVER, VirtualLoop
+from backtest.run.market.scales import Scales
 from domain.market import Bar, MarketEvent, NewsItem, Quote, StatusChanged
 from domain.records import NS_PER_S
 from exchange.matching.book import Book
@@ -75,17 +76,6 @@ class Hearer(Protocol):
 
     def weigh(self, symbol: str, price: float) -> None:
         """Mark what is held of the symbol, and let the guard weigh the account."""
-        ...
-
-    def weigh_lightly(self, symbol: str, price: float) -> bool:
-        """Note the price of what is held if no weighing at it can change anything.
-
-        False where it can, and where nothing is held.
-        """
-        ...
-
-    def mark(self) -> None:
-        """Mark holdings at the prices that were noted."""
         ...
 
 
@@ -163,6 +153,7 @@ class BarMarket:
         store: RollingStore,
         loop: VirtualLoop,
         hearer: Hearer,
+        scales: Scales,
         pacing: Pacing,
         half_spread_bps: float,
         volume_cap: float,
@@ -176,6 +167,7 @@ class BarMarket:
         self._loop = loop
         self._clock = loop.clock
         self._hearer = hearer
+        self._scales = scales
         self._ended = ended
         self._settle_ns = round(pacing.settle_s * NS_PER_S)
         self._half = half_spread_bps / 10_000
@@ -316,7 +308,7 @@ class BarMarket:
             self._silent.append(track)
         track.passed = track.at + 1
         now_ns, symbol = self._clock.now, track.symbol
-        if self._hearer.weigh_lightly(symbol, price):
+        if self._scales.weigh_lightly(symbol, price):
             self._beaten_ns = now_ns
         elif now_ns - self._beaten_ns >= _DAY_NS or self._hearer.sign(symbol) != 0:
             self._weigh(track)
@@ -329,7 +321,7 @@ class BarMarket:
 
     def _break_silence(self) -> None:
         """Tell venue and engine of what has passed, as if it had been told all the time."""
-        self._hearer.mark()
+        self._scales.mark()
         if not self._silent:
             return
         for track in self._silent:

@@ -32,7 +32,10 @@ class Scales:
         self._until_ns = 0
 
     def weigh_lightly(self, symbol: str, price: float) -> bool:
-        """Note a price of what is held; false, and nothing is noted, where a limit may be met."""
+        """Note a price of what is held, and return true.
+
+        False, and nothing is noted, where a limit may be met and where nothing is held.
+        """
         held = self._held.get(symbol)
         if held is None:
             return False
