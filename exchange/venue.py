@@ -57,7 +57,7 @@ class Venue:
         self.knobs = knobs or Knobs()
         self.sessions = sessions or RegularSessions()
         self._faults = faults or Faults()
-        self.record = record or Record()
+        self.record = Record() if record is None else record
         self.instruments = {listing.symbol: listing for listing in listings}
         self._subscribers: list[OrderCallback] = []
         self._matcher = Matcher(

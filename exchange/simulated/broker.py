@@ -23,10 +23,13 @@ from exchange.matching.account.activities import Search
 from exchange.matching.knobs import Knobs
 from exchange.matching.registry import OrderSearch
 from exchange.matching.sessions import AlwaysOpen, RegularSessions
+from exchange.record import Record
 from exchange.simulated import decode
 from exchange.venue import Credentials, Venue
 
 _EVERY_ORDER = 1_000_000
+_LATEST_EVENTS = 100
+"""Events that the venue keeps to be looked at: nobody does, and 20,000 whole orders are 40 MB."""
 _NOT_FOUND, _UNPROCESSABLE = 404, 422
 _TAKEN = "client_order_id must be unique"
 _NOBODY = Credentials(key="nobody", secret="no wire leads here")  # noqa: S106 - nothing asks for it
@@ -67,6 +70,7 @@ class SimulatedBroker:
             credentials=_NOBODY,
             knobs=config.knobs,
             sessions=AlwaysOpen() if config.is_always_open else RegularSessions(),
+            record=Record(capacity=_LATEST_EVENTS),
         )
         self.venue.subscribe_orders(self._tell)
 

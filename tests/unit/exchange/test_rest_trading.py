@@ -13,6 +13,7 @@ from exchange.matching.sessions import AlwaysOpen
 from exchange.record import Record
 from exchange.rest.limiter import RateLimiter
 from exchange.rest.trading import trading_router
+from exchange.venue import Venue
 
 KEYS = {"APCA-API-KEY-ID": "key", "APCA-API-SECRET-KEY": "secret"}
 ORDER = {"symbol": "AAPL", "qty": 10, "side": "buy", "type": "market", "time_in_force": "day"}
@@ -425,6 +426,18 @@ def test_a_fault_can_send_an_event_twice(market):
     market.order("buy", 1)
     assert market.story() == ["new buy", "new buy", "fill buy", "fill buy"]
     assert len(market.venue.record.events()) == 2, "the record keeps what was true"
+
+
+def test_a_venue_keeps_the_record_that_it_is_given(market):
+    """An empty one was taken for none, and another put in its place."""
+    given, other = Record(capacity=3), market.venue
+    venue = Venue(
+        clock=other.clock,
+        listings=other.instruments.values(),
+        credentials=other.credentials,
+        record=given,
+    )
+    assert venue.record is given
 
 
 def test_a_record_is_bounded_and_can_go_to_a_file(tmp_path, market):

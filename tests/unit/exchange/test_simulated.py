@@ -259,3 +259,13 @@ async def test_stocks_keep_new_yorks_hours_unless_told_otherwise():
         ("2026-11-27T14:30:00.000000000Z", "2026-11-27T18:00:00.000000000Z")
     ]
     assert len(await Bench(is_always_open=True).broker.sessions(*days)) == 2
+
+
+async def test_what_nobody_reads_is_not_kept():
+    """Each event is a whole order: a run of ten years kept 20,000 of them."""
+    bench = Bench()
+    for n in range(150):
+        bench.quote(100.0, 100.1, at=n)
+        await bench.send(f"n{n}")
+    assert len(bench.broker.venue.record) == 100
+    assert await bench.state("n0") is OrderState.FILLED
