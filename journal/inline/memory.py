@@ -7,6 +7,7 @@ happened. Whoever keeps them (`JournalFile`) has them sealed and writes them beh
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from domain.orders import Order
@@ -17,6 +18,8 @@ from journal.reads.approvals import Asked
 
 Keep = Callable[[Sealed], None]
 Hear = Callable[[Entry], None]
+
+MOST_ORDERS = 4_000
 
 
 def unheard(_entry: Entry) -> None:
@@ -97,14 +100,21 @@ class InlineReads:
 
 
 class InlineOrders:
-    """The orders as they were last journaled, by our own id."""
+    """The orders as they were last journaled, by our own id; the oldest are forgotten.
 
-    def __init__(self) -> None:
-        self._bodies: dict[str, object] = {}
+    Whoever asks has lost an order that works at the venue, and holds those that work himself.
+    """
+
+    def __init__(self, most: int = MOST_ORDERS) -> None:
+        self._bodies: OrderedDict[str, object] = OrderedDict()
+        self._most = most
 
     def take(self, entry: Entry) -> None:
         """Keep what an order event says of its order."""
         self._bodies[entry.ref] = entry.body["order"]
+        self._bodies.move_to_end(entry.ref)
+        if len(self._bodies) > self._most:
+            self._bodies.popitem(last=False)
 
     async def find(self, client_order_id: str) -> Order | None:
         """Return an order by our own id."""

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from domain.orders import Leg, client_order_id
 from engine.orders.protection.plans import Plan, tightened
 
+MOST_NAMES = 4_000
+
 
 class PlanBook:
-    """One plan a symbol; its stop never loosens while it lasts."""
+    """One plan a symbol; its stop never loosens while it lasts.
 
-    def __init__(self) -> None:
+    The names of exits are counted for every plan there is, and of those that ended for the latest:
+    a late fill may open one of them again.
+    """
+
+    def __init__(self, *, most_names: int = MOST_NAMES) -> None:
         self._plans: dict[str, Plan] = {}
-        self._attempts: dict[tuple[str, Leg], int] = {}
+        self._attempts: OrderedDict[tuple[str, Leg], int] = OrderedDict()
+        self._most_names = most_names
         self.is_suspended = False
         """Set by a person who cancels all protection; a resume takes it back."""
 
@@ -41,10 +50,20 @@ class PlanBook:
 
     def has_used(self, origin: str, leg: Leg, attempt: int) -> None:
         """Note an attempt of before a restart: its name is taken."""
-        self._attempts[origin, leg] = max(attempt, self._attempts.get((origin, leg), 0))
+        self._count(origin, leg, max(attempt, self._attempts.get((origin, leg), 0)))
 
     def next_id(self, origin: str, leg: Leg) -> str:
         """Name the next attempt of a leg; the one before it is terminal by then."""
         attempt = self._attempts.get((origin, leg), 0) + 1
-        self._attempts[origin, leg] = attempt
+        self._count(origin, leg, attempt)
         return client_order_id(origin, leg, attempt)
+
+    def _count(self, origin: str, leg: Leg, attempt: int) -> None:
+        """Count one name, and forget the oldest of a plan that has ended when there are many."""
+        self._attempts[origin, leg] = attempt
+        self._attempts.move_to_end((origin, leg))
+        if len(self._attempts) > self._most_names:
+            living = {origin, *(plan.origin for plan in self._plans.values())}
+            oldest = next((name for name in self._attempts if name[0] not in living), None)
+            if oldest is not None:
+                del self._attempts[oldest]

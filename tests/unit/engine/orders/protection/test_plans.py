@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from domain.account import Position
 from domain.market import AssetClass, Instrument, Quote
 from domain.orders import Leg, OrderRequest, OrderType, Side, TimeInForce, client_order_id
+from engine.orders.protection.planbook import PlanBook
 from engine.orders.protection.plans import (
     ADOPTED_STOP,
     Opening,
@@ -224,3 +225,15 @@ def test_a_fraction_of_a_share_worth_less_than_a_dollar_is_dust(quantity, price,
         shortable=True,
     )
     assert sellable(Decimal(quantity), instrument, price=Decimal(price)) == Decimal(left)
+
+
+def test_the_names_of_living_plans_are_never_forgotten():
+    """A name used twice would be taken for the order that had it first."""
+    book = PlanBook(most_names=4)
+    book.open(msgspec.structs.replace(plan(Side.BUY), origin="long", symbol="AAPL"))
+    assert book.next_id("long", Leg.STOP) == "ah-long-stop-1"
+    for n in range(20):
+        assert book.next_id(f"d{n}", Leg.STOP) == f"ah-d{n}-stop-1"
+    assert book.next_id("long", Leg.STOP) == "ah-long-stop-2"
+    assert book.next_id("d19", Leg.STOP) == "ah-d19-stop-2"
+    assert book.next_id("d0", Leg.STOP) == "ah-d0-stop-1", "forgotten long after its end"
