@@ -10,6 +10,7 @@
 | `wake_move_atr` | 1.5 | never | there are no prices between bars that a decision may see |
 | `exit_ttl_s`, `partial_grace_s` | 0.5, 0.4 | as `entry_ttl_s` | likewise for exits and rests |
 | `check_every_s` | 1 | I with time exits, else a day | exits act on events; only time needs looks |
+| a policy's | 1 | never | what it holds stands without stops |
 | `retry_still_s` | 60 | a day | the venue answers alike until the next price, which wakes exits |
 | exits' `quote_max_age_s` | 10 | any | a played price stands until the next is told |
 | looks at the venue | 30 s | a day, and after each order's end | the venue is in this process |
@@ -133,10 +134,10 @@ def plan_of(spec: RunSpec, *, is_ticks: bool) -> EnginePlan:
     life_s = _life_s(spec.interval_s)
     exits = ExitsConfig(look_s=_FAR_S, rules=_rules(choices))
     if not is_ticks:
-        has_time_exits = exits.rules.max_holding_s is not None
+        look_s = spec.interval_s if exits.rules.max_holding_s is not None else DAY_S
         exits = msgspec.structs.replace(
             exits,
-            check_every_s=float(spec.interval_s if has_time_exits else DAY_S),
+            check_every_s=_FAR_S if is_policy(spec) else float(look_s),
             exit_ttl_s=life_s,
             partial_grace_s=life_s,
             retry_still_s=float(DAY_S),

@@ -123,7 +123,7 @@ class Keeper:
             await self._woken.wait()
         else:
             waits = (
-                self._refusals.left_s(self._facts()),
+                self._stop_left_s(),
                 self._exit_pace.left_s,
                 *self._patience.left_s(),
                 self._config.check_every_s,
@@ -266,8 +266,12 @@ class Keeper:
             if order.state is not OrderState.PENDING_CANCEL:
                 self._bare.expected = Cause.REPLACED
                 await self._seams.gateway.cancel(order, "size or level of the stop changed")
-        if not stops and self._refusals.left_s(self._facts()) <= 0:
+        if not stops and self._stop_left_s() <= 0:
             await self._place_stop(plan)
+
+    def _stop_left_s(self) -> float:
+        """Return how long a refused stop waits for its next try; nothing without a refusal."""
+        return self._refusals.left_s(self._facts()) if self._refusals.is_any else 0.0
 
     def _facts(self) -> Hashable:
         """Return what the venue's answer to a stop hangs on, as far as we can see it."""
