@@ -12,7 +12,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 
@@ -69,15 +69,12 @@ def is_readable(record: Record) -> bool:
 @lru_cache(maxsize=256)
 def _decimals_of(kind: type[Record]) -> tuple[str, ...]:
     """Return the fields of a record that may hold a decimal."""
-    told = msgspec.inspect.type_info(kind)
-    assert isinstance(told, msgspec.inspect.StructType)
-    return tuple(each.name for each in told.fields if _may_be_decimal(each.type))
+    hints = get_type_hints(kind)
+    return tuple(name for name in kind.__struct_fields__ if _may_be_decimal(hints[name]))
 
 
-def _may_be_decimal(kind: msgspec.inspect.Type) -> bool:
-    if isinstance(kind, msgspec.inspect.UnionType):
-        return any(_may_be_decimal(each) for each in kind.types)
-    return isinstance(kind, (msgspec.inspect.DecimalType, msgspec.inspect.AnyType))
+def _may_be_decimal(hint: Any) -> bool:
+    return hint in (Decimal, Any) or any(_may_be_decimal(each) for each in get_args(hint))
 
 
 @lru_cache(maxsize=4_096)
@@ -96,7 +93,10 @@ def parse_ns(text: str) -> int:
 
 
 def format_ns(ts_ns: int) -> str:
-    """Write RFC 3339 in UTC with all nine fractional digits, so texts sort like times."""
+    """Write RFC 3339 in UTC with all nine fractional digits, so texts sort like times.
+
+    Raises `ValueError` beyond the years 1 to 9999: strangers' times are read where that is caught.
+    """
     days, in_day = divmod(ts_ns, _NS_A_DAY)
     seconds, fraction = divmod(in_day, NS_PER_S)
     minutes, second = divmod(seconds, 60)
@@ -106,8 +106,11 @@ def format_ns(ts_ns: int) -> str:
 
 @lru_cache(maxsize=4_096)
 def _day_text(days: int) -> str:
-    """Write a day, counted from 1970; raises `OverflowError` or `ValueError` beyond the years."""
-    return (_EPOCH + timedelta(days=days)).isoformat()
+    """Write a day, counted from 1970; raises `ValueError` beyond the years that a date may have."""
+    try:
+        return (_EPOCH + timedelta(days=int(days))).isoformat()
+    except OverflowError:
+        raise ValueError(f"day {days} from 1970 lies beyond the years 1 to 9999") from None
 
 
 def to_datetime(ts_ns: int) -> datetime:
