@@ -33,11 +33,12 @@ class ExitsConfig(Record, frozen=True):
     `exit_pace_s`, doubling to `exit_pace_longest_s`, lies between two of them. `cancel_wait_s`: how
     long a cancel may take to become terminal. A stop that the venue refuses is tried again after
     `retry_s`, doubling to `retry_longest_s`, and to `retry_still_s` while no new price comes and
-    nothing else changes that its answer hangs on. A trailing stop moves by `trail_step` of its
-    distance or more and not more often than every `trail_every_s`. A quote older than
-    `quote_max_age_s` is asked for anew. `flat_before_close_s`: when `OVERNIGHT=flat` begins to
-    sell. `patience_s`, in wall seconds, bounds a question whose answer an order could do without.
-    Every `look_s` it is seen whether a position has stood bare for too long.
+    nothing else changes that its answer hangs on, or when it was refused very often. A trailing
+    stop moves by `trail_step` of its distance or more and not more often than every
+    `trail_every_s`. A quote older than `quote_max_age_s` is asked for anew. `flat_before_close_s`:
+    when `OVERNIGHT=flat` begins to sell. `patience_s`, in wall seconds, bounds a question whose
+    answer an order could do without. Every `look_s` it is seen whether a position has stood bare
+    for too long.
     """
 
     check_every_s: float = 1.0

@@ -17,11 +17,6 @@ class Pace:
         self._due_ns = 0
 
     @property
-    def tries(self) -> int:
-        """Return how often it was tried since it was reset."""
-        return self._tries
-
-    @property
     def left_s(self) -> float:
         """Return how long to wait, not above zero when the time has come."""
         return (self._due_ns - self._clock.monotonic_ns()) / NS_PER_S
