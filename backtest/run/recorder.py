@@ -14,7 +14,9 @@ import numpy as np
 from backtest.costs import added
 from backtest.records import CostsPaid, DecisionRow, FillRow, Floats, Ints, Series
 from backtest.run.market.charges import Charged
-from domain.orders import Fill, OrderState
+from domain.decisions import Decision
+from domain.market import Window
+from domain.orders import Fill, Order, OrderState
 from domain.ports import Entry, EntryKind
 from domain.records import NS_PER_S, parse, parse_ns
 
@@ -89,23 +91,23 @@ class Recorder:
             handler(entry.body)
 
     def _decided(self, body: dict[str, Any]) -> None:
-        decision, window = body["decision"], body["window"]
-        directive, calls = decision["directive"] or {}, decision["calls"]
-        quote = window["quote"]
-        started, ended = decision["ts_start"], decision["ts_end"]
+        decision: Decision = body["decision"]
+        window: Window = body["window"]
+        directive, calls, quote = decision.directive, decision.calls, window.quote
+        started, ended = decision.ts_start, decision.ts_end
         row = DecisionRow(
-            ts_ns=parse_ns(decision["as_of"]),
-            symbol=decision["symbol"],
-            id=decision["id"],
-            action=directive.get("action", ""),
-            outcome=decision["outcome"],
-            reason_code=decision["reason_code"],
-            confidence=directive.get("confidence", 0.0),
-            thesis=directive.get("thesis", ""),
-            price=(quote["bid"] + quote["ask"]) / 2,
+            ts_ns=parse_ns(decision.as_of),
+            symbol=decision.symbol,
+            id=decision.id,
+            action="" if directive is None else directive.action.value,
+            outcome=decision.outcome.value,
+            reason_code=decision.reason_code,
+            confidence=0.0 if directive is None else directive.confidence,
+            thesis="" if directive is None else directive.thesis,
+            price=(quote.bid + quote.ask) / 2,
             latency_s=(parse_ns(ended) - parse_ns(started)) / NS_PER_S,
-            tokens=sum(call["tokens_in"] + call["tokens_out"] for call in calls),
-            cost_usd=fsum(call["cost_usd"] for call in calls),
+            tokens=sum(call.tokens_in + call.tokens_out for call in calls),
+            cost_usd=fsum(call.cost_usd for call in calls),
         )
         self._decisions[row.id] = row
         if row.cost_usd:
@@ -121,11 +123,10 @@ class Recorder:
             self._decisions[row.id] = _with_code(row, code)
 
     def _moved(self, body: dict[str, Any]) -> None:
-        order = body["order"]
-        client_order_id = order["request"]["client_order_id"]
-        self._origins[client_order_id] = order["request"]["decision_id"]
-        if order["state"] == OrderState.PARTIALLY_FILLED.value:
-            self._cut.add(client_order_id)
+        order: Order = body["order"]
+        self._origins[order.client_order_id] = order.request.decision_id
+        if order.state is OrderState.PARTIALLY_FILLED:
+            self._cut.add(order.client_order_id)
 
     def _filled(self, body: dict[str, Any]) -> None:
         fill = parse(body, Fill)

@@ -13,7 +13,6 @@ from domain.decisions import Decision, Outcome
 from domain.market import Window
 from domain.orders import Leg, Order, OrderRequest
 from domain.ports import Entry, EntryKind, Journal
-from domain.records import plain
 from domain.risk import Denied
 from engine.deciding.limiter import Ticket
 from engine.watching.market import Publish
@@ -97,7 +96,7 @@ class Runs:
 
     async def _remember(self, run: Run, window: Window) -> None:
         decision = run.decision
-        body = {"decision": plain(decision), "window": plain(window), "prompts": run.prompts}
+        body = {"decision": decision, "window": window, "prompts": run.prompts}
         entry = Entry(kind=EntryKind.DECISION, ref=decision.id, body=body)
         seq = await self._journal.append(entry, *self._ask(decision))
         self.count += 1

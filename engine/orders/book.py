@@ -196,7 +196,7 @@ class OrderBook:
         if event.kind in REVISING and event.execution_id is not None:
             reason = f"{event.reason} execution {event.execution_id}".strip()
             event = msgspec.structs.replace(event, execution_id=None, reason=reason)
-        body = {"event": plain(event), "order": plain(after)}
+        body = {"event": event, "order": after}
         self._journal.trace(
             Entry(kind=EntryKind.ORDER_EVENT, ref=ref, body=body),
             *(Entry(kind=EntryKind.FILL, ref=ref, body=plain(fill)) for fill in fills),
