@@ -8,8 +8,10 @@ answer even when asked again; what was answered until then is kept, so the run r
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Self
 
 from backtest.answers.cache import AnswerCache, key_of
 from backtest.answers.outside import Outside
@@ -52,6 +54,14 @@ class Ending:
             self.wake()
 
 
+@dataclass(slots=True)
+class Bill:
+    """What was asked in all, and paid for it: not what was kept."""
+
+    asked: int = 0
+    paid_usd: float = 0.0
+
+
 class Asked:
     """A model as the analyst of a run. Without `model` only the cache answers (`recorded`)."""
 
@@ -71,22 +81,27 @@ class Asked:
         self._model = model
         self._outside = outside
         self._told = told
-        self.paid_usd = 0.0
-        """Dollars of the calls that were made, not of those that were kept."""
-        self.asked = 0
-        """Calls that were made."""
+        self._sample = 0
+        self.bill = Bill()
 
     @property
     def name(self) -> str:
         """Return what decisions record."""
         return f"llm:{self._config.model}"
 
+    def of_sample(self, sample: int) -> Self:
+        """Return the same model for another run of the same questions: it is asked anew."""
+        other = copy.copy(self)
+        other._sample = sample  # noqa: SLF001 - it is one of ours
+        return other
+
     async def answer(self, brief: Brief) -> Answer:
         """Answer as the model did, or does; raises `AnalystError` as live."""
-        return await converse(brief, self._speak, told=self._told)
+        return await converse(brief, self.speak, told=self._told)
 
-    async def _speak(self, prompt: Prompt, attempt: int) -> Call:
-        key = key_of(self._config, prompt, attempt)
+    async def speak(self, prompt: Prompt, attempt: int) -> Call:
+        """Put one prompt, if its answer is not kept; what fails is in the call."""
+        key = key_of(self._config, prompt, attempt, self._sample)
         kept = self._cache.get(key)
         if kept is not None:
             return kept
@@ -102,7 +117,7 @@ class Asked:
         elif call.error == BudgetSpent.code:
             self._ending.end(
                 Ended.BUDGET_SPENT,
-                f"the budget is spent after {self.asked} calls for ${self.paid_usd:.4f}: "
+                f"the budget is spent after {self.bill.asked} calls for ${self.bill.paid_usd:.4f}: "
                 "raise --budget and run it again, it goes on there",
             )
         return call
@@ -111,8 +126,8 @@ class Asked:
         """Ask and keep the answer where it arrives: a run that is cut meanwhile loses nothing."""
         call = await _patiently(model, prompt, attempt)
         if call.error != BudgetSpent.code:
-            self.asked += 1
-            self.paid_usd += call.cost_usd
+            self.bill.asked += 1
+            self.bill.paid_usd += call.cost_usd
         if call.error not in _PASSING | _FINAL | {BudgetSpent.code}:
             self._cache.put(key, call)
         return call

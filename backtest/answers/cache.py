@@ -72,10 +72,14 @@ class AnswerCache:
         return count
 
 
-def key_of(config: EndpointConfig, prompt: Prompt, attempt: int) -> str:
-    """Name a question: sha256 over model, parameters, prompt, schema and try."""
-    schema: dict[str, Any] = shaped(AGENTS[prompt.role].schema, config.max_string)
-    return digest(
+def key_of(config: EndpointConfig, prompt: Prompt, attempt: int, sample: int = 0) -> str:
+    """Name a question: sha256 over model, parameters, prompt, schema and try.
+
+    `sample` tells the first answer to it, 0, from further ones that are asked for their spread.
+    """
+    asked = AGENTS[prompt.role].schema if prompt.schema is None else prompt.schema
+    schema: dict[str, Any] = shaped(asked, config.max_string)
+    key = digest(
         {
             "model": config.model,
             "temperature": config.temperature,
@@ -86,3 +90,4 @@ def key_of(config: EndpointConfig, prompt: Prompt, attempt: int) -> str:
             "attempt": attempt,
         }
     )
+    return f"{key}:{sample}" if sample else key

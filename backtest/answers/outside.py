@@ -52,9 +52,12 @@ class Outside:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def ask(self, work: Work) -> Call:
-        """Do `work` outside, on the wall's time; no time passes here meanwhile."""
+        """Do `work` outside, on the wall's time; no time passes in a run meanwhile."""
         loop = asyncio.get_running_loop()
-        assert isinstance(loop, VirtualLoop)
+        if not isinstance(loop, VirtualLoop):
+            return await asyncio.wrap_future(
+                asyncio.run_coroutine_threadsafe(work(), self._loop), loop=loop
+            )
         waiting = _Waiting(loop.create_future())
         self._asked.append(waiting)
         loop.outside += 1

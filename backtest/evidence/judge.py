@@ -26,7 +26,7 @@ from backtest.evidence.rows import (
     sentence_on,
 )
 from backtest.evidence.runs import Inquiry, Perform, Runs, gather
-from backtest.records import RunResult
+from backtest.records import Ended, RunResult
 from backtest.statistics.calendar import periods_of
 from backtest.statistics.figures import equity_of, total_return
 from backtest.statistics.selection import Superiority, superior
@@ -55,14 +55,16 @@ def judge(
     kept: Kept | None = None,
     *,
     main: RunResult | None = None,
+    windows: Sequence[Window] = (),
     perform: Perform | None = None,
 ) -> Evidence:
     """Run analyst, baselines and controls, and conclude; `main` is the judged run if it is there.
 
+    `windows` are those that its director saw.
     `perform` may run several tasks at once. Nothing is left out for what it says. Raises
     `ConfigError` for tries that cannot be read, and what the runs raise.
     """
-    return conclude(inquiry, gather(inquiry, main, perform), kept or Kept())
+    return conclude(inquiry, gather(inquiry, main, perform, windows=windows), kept or Kept())
 
 
 def conclude(inquiry: Inquiry, runs: Runs, kept: Kept) -> Evidence:
@@ -95,7 +97,8 @@ def _tries(main: RunResult, tries: Tries | None) -> tuple[int, Sequence[float]]:
 def _rows(
     runs: Runs, hold: RunResult, *, periods: float, tried: tuple[int, Sequence[float]]
 ) -> list[HeadlineRow]:
-    spread = repeats.repeats_of(runs.repeats) if len(runs.repeats) > 1 else None
+    whole = [run for run in runs.repeats if run.ended is Ended.COMPLETE]
+    spread = repeats.repeats_of(whole) if len(whole) > 1 else None
     rows = [analysts_row(runs, hold, periods=periods, tried=tried, repeats=spread)]
     rows += [row_of(name, run, hold, periods=periods) for name, run in runs.baselines.items()]
     chance = randoms_row(runs, hold, periods=periods)
@@ -127,7 +130,7 @@ class _Judged:
             "C3": self._blind,
             "C4": self._counterfactuals,
             "C5": lambda: costs.costs(self.runs.main),
-            "C6": lambda: repeats.repeated(self.runs.repeats),
+            "C6": self._repeats,
             "C7": lambda: repeats.intervals(self.rows[0]),
             "C8": self._selection,
             "C9": self._baselines,
@@ -139,11 +142,15 @@ class _Judged:
 
     def _timing(self) -> ControlResult:
         runs = self.runs
+        if runs.absurd is not None and runs.absurd.ended is not Ended.COMPLETE:
+            return _unfinished("C1", runs.absurd)
         return timing.point_in_time(runs.main, absurd=runs.absurd, at_ns=runs.middle_ns)
 
     def _blind(self) -> ControlResult:
         if self.runs.blind is None:
             return found("C3", f"{self._analyst} is shown no names", passed=True)
+        if self.runs.blind.ended is not Ended.COMPLETE:
+            return _unfinished("C3", self.runs.blind)
         seen = self._recognised()
         return blindness(self.runs.main, self.runs.blind, seen, seed=self.inquiry.spec.seed)
 
@@ -151,16 +158,21 @@ class _Judged:
         if self.kept.ask is None:
             return None
         masks = self.inquiry.masks
-        return asyncio.run(recognised(self.runs.windows, masks, self.kept.ask))
+        try:
+            return asyncio.run(recognised(self.runs.windows, masks, self.kept.ask))
+        except AnalystError:
+            return None
 
     def _counterfactuals(self) -> ControlResult:
         if self.runs.mirror is not None:
             return _mirror(self.runs.main, self.runs.mirror)
         if self.inquiry.analyst is None:
             return found("C4", "no windows to ask about", passed=None)
-        direct = _director(self.inquiry.analyst(0))
+        direct = director(self.inquiry.analyst(0))
         seed = self.inquiry.spec.seed
         followed = asyncio.run(counterfactual.follow(self.runs.windows, direct, seed))
+        if self.inquiry.cut():
+            return found("C4", f"not all was asked: {self.inquiry.cut()}", passed=None)
         return counterfactual.counterfactuals(*followed)
 
     def _selection(self) -> ControlResult:
@@ -173,7 +185,16 @@ class _Judged:
         returns = [total_return(equity_of(run)) or 0.0 for run in self.runs.random]
         return selection.baselines(self.rows[0], others, returns)
 
+    def _repeats(self) -> ControlResult:
+        for run in self.runs.repeats:
+            if run.ended is not Ended.COMPLETE:
+                return _unfinished("C6", run)
+        return repeats.repeated(self.runs.repeats)
+
     def _ablation(self) -> ControlResult:
+        for run in self.runs.ablated.values():
+            if run.ended is not Ended.COMPLETE:
+                return _unfinished("C10", run)
         return ablation.ablation(
             self.runs.main, self.runs.ablated, periods=self.periods, seed=self.inquiry.spec.seed
         )
@@ -183,7 +204,12 @@ class _Judged:
         return self.inquiry.spec.analyst
 
 
-def _director(analyst: Analyst) -> counterfactual.Direct:
+def _unfinished(code: str, run: RunResult) -> ControlResult:
+    """Judge nothing by half a run: what was not answered in it looks like a decision to hold."""
+    return found(code, f"not all of its run was made: {run.note or run.ended}", passed=None)
+
+
+def director(analyst: Analyst) -> counterfactual.Direct:
     """Ask an analyst's director alone; a failure to answer is a hold."""
 
     async def direct(window: Window) -> Action:

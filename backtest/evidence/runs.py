@@ -54,7 +54,7 @@ class Inquiry:
     `spec` is the run's; `policies` make its rule when it is a policy, else `analyst` makes the
     analyst of the k-th run. `repeats` are how often it is run in all. `names` are the companies' by
     symbol, for masks. `has_absurd` lets C1 run on an absurd future, half a run more. `tell` hears
-    what is being run.
+    what is being run, `cut` says why the analyst answers no more, if it does not.
     """
 
     series: Sequence[Series]
@@ -68,6 +68,7 @@ class Inquiry:
     has_absurd: bool = True
     names: Mapping[str, str] = field(default_factory=dict)
     tell: Callable[[str], None] = lambda _: None
+    cut: Callable[[], str] = lambda: ""
 
     @property
     def is_policy(self) -> bool:
@@ -176,9 +177,16 @@ class Listening:
             self._every *= 2
 
 
-def gather(inquiry: Inquiry, main: RunResult | None = None, perform: Perform | None = None) -> Runs:
+def gather(
+    inquiry: Inquiry,
+    main: RunResult | None = None,
+    perform: Perform | None = None,
+    *,
+    windows: Sequence[Window] = (),
+) -> Runs:
     """Run everything that the inquiry's controls need; `main` is the judged run if it is there.
 
+    `windows` are then those that its director saw, thinned out as `Listening` does.
     `perform` runs tasks, several at once where it can; without it they run here, one by one.
     """
     perform = perform or (lambda tasks: [perform_one(inquiry, task) for task in tasks])
@@ -187,7 +195,7 @@ def gather(inquiry: Inquiry, main: RunResult | None = None, perform: Perform | N
         first = first[1:]
     tasks = [*first, *_beside(inquiry)]
     ran = dict(zip(tasks, perform(tasks), strict=True))
-    runs = _runs(ran, main)
+    runs = _runs(ran, main, windows)
     later = _after(inquiry, runs)
     for task, found in zip(later, perform(later), strict=True):
         if task.kind is Kind.RANDOM:
@@ -216,10 +224,18 @@ def _beside(inquiry: Inquiry) -> list[Task]:
     return tasks
 
 
-def _runs(ran: Mapping[Task, Ran], main: RunResult | None) -> Runs:
+def asking_tasks(inquiry: Inquiry, main: RunResult) -> list[Task]:
+    """List the runs beside the judged one in which its analyst is asked."""
+    again = [Task(kind=Kind.AGAIN, arg=str(k)) for k in range(1, _n_repeats(inquiry))]
+    beside = [task for task in _beside(inquiry) if task.kind in {Kind.BLIND, Kind.WITHOUT}]
+    absurd = _absurd(inquiry, Runs(repeats=[main], baselines={}, random=[]))
+    return [*again, *beside, *absurd]
+
+
+def _runs(ran: Mapping[Task, Ran], main: RunResult | None, windows: Sequence[Window] = ()) -> Runs:
     of = {kind: [(t.arg, r.result) for t, r in ran.items() if t.kind is kind] for kind in Kind}
     again = [result for _, result in of[Kind.AGAIN]]
-    seen = [r.windows for r in ran.values() if r.windows]
+    seen = [list(windows)] if windows else [list(r.windows) for r in ran.values() if r.windows]
     return Runs(
         repeats=again if main is None else [main, *again],
         baselines=dict(of[Kind.BASELINE] + of[Kind.RULES]),
@@ -227,7 +243,7 @@ def _runs(ran: Mapping[Task, Ran], main: RunResult | None) -> Runs:
         blind=next((result for _, result in of[Kind.BLIND]), None),
         mirror=next((result for _, result in of[Kind.MIRROR]), None),
         ablated={Role(arg): result for arg, result in of[Kind.WITHOUT]},
-        windows=list(seen[0]) if seen else [],
+        windows=seen[0] if seen else [],
     )
 
 
@@ -239,9 +255,13 @@ def _after(inquiry: Inquiry, runs: Runs) -> list[Task]:
         tasks = [
             Task(kind=Kind.RANDOM, arg=str(n), habits=habits) for n in range(inquiry.random_traders)
         ]
-    if inquiry.controls.point_in_time and inquiry.has_absurd:
-        tasks.append(Task(kind=Kind.ABSURD, arg=str(runs.middle_ns)))
-    return tasks
+    return tasks + _absurd(inquiry, runs)
+
+
+def _absurd(inquiry: Inquiry, runs: Runs) -> list[Task]:
+    if not (inquiry.controls.point_in_time and inquiry.has_absurd):
+        return []
+    return [Task(kind=Kind.ABSURD, arg=str(runs.middle_ns))]
 
 
 def perform_one(inquiry: Inquiry, task: Task) -> Ran:

@@ -51,9 +51,7 @@ class Remembering:
         return await converse(brief, self._speak, told=self._told)
 
     async def _speak(self, prompt: Prompt, attempt: int) -> Call:
-        key = key_of(self._config, prompt, attempt)
-        if self._sample:
-            key = f"{key}:{self._sample}"
+        key = key_of(self._config, prompt, attempt, self._sample)
         kept = self._cache.get(key)
         if kept is not None:
             return kept

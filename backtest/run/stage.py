@@ -192,6 +192,8 @@ class Stage(ABC):
         """Build the engine, play the market, and tell what happened."""
         self.finished = asyncio.Event()
         self.means.ending.wake = self.finished.set
+        if self.means.ending.kind is not None:
+            self.finished.set()
         outside = await self._outside()
         self._engine = build_engine(self.plan, outside)
         self.ledger = self._engine.book.ledger

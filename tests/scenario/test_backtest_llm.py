@@ -50,7 +50,7 @@ def backtest(folder, script, *, usd=100.0, n=66):
         spec = spec_of(series, analyst="llm:m", analyst_latency_s=2.0)
         result = run([series], spec, Means(analyst=asked, ending=ending))
         world.run(model.aclose())
-    return result, asked
+    return result, asked.bill
 
 
 def test_a_second_run_costs_nothing_and_is_the_same(tmp_path):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
 import msgspec
 import typer
@@ -13,14 +14,21 @@ from api.assembly.mapping import analyst_of
 from api.cli.backtest.asked import BacktestCommand, spec_of
 from api.settings import Config
 from backtest.answers import AnswerCache, Asked, Ending, Metered
+from backtest.answers.asked import Bill
 from backtest.answers.outside import Outside
 from backtest.baselines.table import policy
+from backtest.controls.blind.attack import Ask
+from backtest.controls.blind.naming import asking
+from backtest.controls.switches import Controls
+from backtest.evidence.rehearsal import rehearse
+from backtest.evidence.runs import Inquiry
 from backtest.flips.budget import HardBudget
-from backtest.records import RunSpec, Series
+from backtest.policy import MakePolicy
+from backtest.records import RunResult, RunSpec, Series
 from backtest.run.mapping import POLICY
 from backtest.run.running import Means, run
 from domain.errors import ConfigError
-from domain.ports import Budget
+from domain.ports import Analyst, Budget
 from engine.clock import LiveClock
 from engine.deciding.budget import ModelBudget
 from graph.analysts.llm import Llm
@@ -31,19 +39,43 @@ from graph.analysts.model.told import read_told
 from graph.analysts.rules import RULES, Rules
 
 LLM, RECORDED = "llm", "recorded"
+REPEATS = 2
+"""Runs that C6 compares: the judged one, and one whose questions are all asked anew."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """Who answers in a run, and in the runs it is held against.
+
+    `of_run` makes the analyst of the k-th run (none for a policy): a model is asked anew in each.
+    `runs` are how many of them C6 may compare; `ask` puts masked windows to a model to name, and
+    `bill` says what a model was asked in all.
+    """
+
+    spec: RunSpec
+    means: Means
+    of_run: Callable[[int], Analyst] | None = None
+    runs: int = 2
+    ask: Ask | None = None
+    bill: Bill | None = None
 
 
 @contextmanager
-def opened(asked: BacktestCommand, series: Sequence[Series]) -> Iterator[tuple[RunSpec, Means]]:
-    """Yield the spec and means of the run; raises `ConfigError`, and `Abort` for a person's no."""
+def opened(
+    asked: BacktestCommand, series: Sequence[Series], controls: Controls | None
+) -> Iterator[Opened]:
+    """Yield who answers; raises `ConfigError`, and `Abort` for a person's no to what it costs."""
     if asked.analyst.startswith(POLICY):
         name, spec = asked.analyst.removeprefix(POLICY), spec_of(asked, series, asked.analyst)
-        yield spec, Means(policies=policy(name, share=1 / len(series), seed=asked.seed))
+        made = policy(name, share=1 / len(series), seed=asked.seed)
+        yield Opened(spec=spec, means=Means(policies=made))
     elif asked.analyst == RULES:
-        yield spec_of(asked, series, RULES), Means(analyst=Rules())
+        rules = Rules()
+        means = Means(analyst=rules)
+        yield Opened(spec=spec_of(asked, series, RULES), means=means, of_run=lambda _k: rules)
     elif asked.analyst in {LLM, RECORDED}:
         with ExitStack() as stack:
-            yield _model(asked, series, stack)
+            yield _model(asked, series, controls, stack)
     else:
         raise ConfigError(
             f"There is no analyst {asked.analyst!r} in a backtest.",
@@ -52,8 +84,11 @@ def opened(asked: BacktestCommand, series: Sequence[Series]) -> Iterator[tuple[R
 
 
 def _model(
-    asked: BacktestCommand, series: Sequence[Series], stack: ExitStack
-) -> tuple[RunSpec, Means]:
+    asked: BacktestCommand,
+    series: Sequence[Series],
+    controls: Controls | None,
+    stack: ExitStack,
+) -> Opened:
     config = Config.read()
     endpoint = _endpoint(config, asked)
     told = BUILT_IN if asked.prompts is None else read_told(asked.prompts)
@@ -64,14 +99,28 @@ def _model(
     cache = stack.enter_context(AnswerCache(asked.answers))
     ending = Ending()
     if asked.analyst == RECORDED:
-        return spec, Means(analyst=Asked(endpoint, cache, ending, told=told), ending=ending)
+        return _opened(spec, Asked(endpoint, cache, ending, told=told), ending, runs=1)
     price = endpoint.price or price_of(endpoint.model)
-    _get_leave(asked, series, spec, Metered(endpoint, cache, told=told), price)
+    metered = Metered(endpoint, cache, told=told)
+    _estimate(asked, series, spec, controls, metered)
+    _get_leave(asked, metered, price)
     outside = stack.enter_context(Outside())
     llm = outside.run(_open(endpoint, _budget(config, asked, price)))
     stack.callback(lambda: outside.run(llm.aclose()))
     analyst = Asked(endpoint, cache, ending, model=llm, outside=outside, told=told)
-    return spec, Means(analyst=analyst, ending=ending)
+    return _opened(spec, analyst, ending, runs=REPEATS)
+
+
+def _opened(spec: RunSpec, analyst: Asked, ending: Ending, *, runs: int) -> Opened:
+    """Name everything that a model is asked: one whose answers are all kept says nothing new."""
+    return Opened(
+        spec=spec,
+        means=Means(analyst=analyst, ending=ending),
+        of_run=analyst.of_sample,
+        runs=runs,
+        ask=asking(analyst.speak),
+        bill=analyst.bill,
+    )
 
 
 def _endpoint(config: Config, asked: BacktestCommand) -> EndpointConfig:
@@ -99,17 +148,45 @@ async def _open(endpoint: EndpointConfig, budget: Budget) -> Llm:
     return Llm(endpoint, budget)
 
 
-def _get_leave(
+def _estimate(
     asked: BacktestCommand,
     series: Sequence[Series],
     spec: RunSpec,
+    controls: Controls | None,
     metered: Metered,
-    price: Price | None,
 ) -> None:
-    """Tell what is still to be paid, by the rules' own run, and let a person agree."""
-    console = Console(stderr=True, highlight=False)
-    console.print("Estimating by a run of the rules...", style="dim")
-    run(series, spec, Means(analyst=metered))
+    """Count what the run and its controls would ask, by the rules' own runs."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    if controls is None:
+        console.print("Estimating by a run of the rules...", style="dim")
+        run(series, spec, Means(analyst=metered))
+        return
+    console.print("Estimating by runs of the rules, as the controls need them...", style="dim")
+    inquiry = Inquiry(
+        series=series,
+        spec=spec,
+        play=_play,
+        analyst=metered.of_sample,
+        controls=controls,
+        repeats=REPEATS,
+        random_traders=asked.random_traders,
+    )
+    rehearse(inquiry, metered.name_nothing)
+
+
+def _play(
+    series: Sequence[Series],
+    spec: RunSpec,
+    *,
+    policies: MakePolicy | None = None,
+    analyst: Analyst | None = None,
+) -> RunResult:
+    return run(series, spec, Means(policies=policies, analyst=analyst))
+
+
+def _get_leave(asked: BacktestCommand, metered: Metered, price: Price | None) -> None:
+    """Tell what is still to be paid, and let a person agree."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     cost = "an unknown price" if price is None else f"at most about ${metered.usd(price):.4f}"
     bound = "" if asked.budget is None else f"; no more than ${asked.budget:g} will be spent"
     told = _told(metered)

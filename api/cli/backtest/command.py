@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from api.cli.backtest.analysts import opened
+from api.cli.backtest.analysts import Opened, opened
 from api.cli.backtest.asked import (
     BacktestCommand,
     controls_of,
@@ -23,6 +23,7 @@ from api.cli.backtest.asked import (
 )
 from api.cli.backtest.refusals import refuse_idle
 from api.cli.source import commit
+from backtest.answers import Ending
 from backtest.controls.registration import Registration, entry_of
 from backtest.controls.registration import load as load_registration
 from backtest.controls.selection import Tries
@@ -31,7 +32,7 @@ from backtest.costs import NONE
 from backtest.data import DataWarning, stream
 from backtest.evidence.judge import Kept, judge
 from backtest.evidence.records import Evidence
-from backtest.evidence.runs import Inquiry
+from backtest.evidence.runs import Inquiry, Listening
 from backtest.policy import MakePolicy
 from backtest.records import Ended, RunResult, RunSpec, Series
 from backtest.report import write_html, write_json
@@ -58,45 +59,55 @@ def run_backtest(asked: BacktestCommand) -> bool:
     if asked.windows > 1:
         return _run_windows(asked, series, warnings)
     claim = None if asked.register is None else load_registration(asked.register)
-    with opened(asked, series) as (spec, means):
-        first = () if claim is None else (entry_of(claim),)
+    first = () if claim is None else (entry_of(claim),)
+    evidence, is_interrupted = None, False
+    with opened(asked, series, controls) as who:
+        heard = None if who.means.analyst is None else Listening(who.means.analyst)
         with _bar(asked.analyst) as tell:
-            own = replace(means, journal=asked.journal, progress=tell, first=first)
-            result = run(series, spec, own)
-        evidence = None
+            own = replace(
+                who.means, analyst=heard, journal=asked.journal, progress=tell, first=first
+            )
+            result = run(series, who.spec, own)
         if controls is not None and result.ended is Ended.COMPLETE and len(result.equity):
-            inquiry = _inquiry(asked, series, spec, replace(means, first=first), controls)
-            evidence = judge(inquiry, _kept(asked, claim), main=result)
+            inquiry, kept = _inquiry(asked, series, who, controls, first), _kept(asked, claim, who)
+            try:
+                windows = () if heard is None else tuple(heard.windows)
+                evidence = judge(inquiry, kept, main=result, windows=windows)
+            except KeyboardInterrupt:
+                is_interrupted = True
+        _tell_bill(who)
     _tell(asked, result, evidence, warnings)
-    if result.ended is Ended.INTERRUPTED:
+    if is_interrupted or result.ended is Ended.INTERRUPTED:
         raise KeyboardInterrupt
     return result.ended is Ended.COMPLETE
 
 
-def _kept(asked: BacktestCommand, journaled: Registration | None) -> Kept:
+def _kept(asked: BacktestCommand, journaled: Registration | None, who: Opened) -> Kept:
     """Remember the tries, and read the registration again: a file that changed meanwhile shows."""
     claim = None if asked.register is None else load_registration(asked.register)
-    return Kept(tries=Tries(asked.tries), claim=claim, journaled=journaled)
+    return Kept(tries=Tries(asked.tries), claim=claim, journaled=journaled, ask=who.ask)
 
 
 def _inquiry(
     asked: BacktestCommand,
     series: Sequence[Series],
-    spec: RunSpec,
-    means: Means,
+    who: Opened,
     controls: Controls,
+    first: Sequence[Entry],
 ) -> Inquiry:
     """Ask for everything that a run is held against."""
-    console, analyst = Console(stderr=True, highlight=False), means.analyst
+    console = Console(stderr=True, highlight=False)
     return Inquiry(
         series=series,
-        spec=spec,
-        play=partial(_play, first=means.first),
-        analyst=None if analyst is None else lambda _k: analyst,
-        policies=means.policies,
+        spec=who.spec,
+        play=partial(_play, first=first, ending=who.means.ending),
+        analyst=who.of_run,
+        policies=who.means.policies,
         controls=controls,
+        repeats=who.runs,
         random_traders=asked.random_traders,
         tell=lambda line: console.print(line, style="dim", markup=False),
+        cut=lambda: who.means.ending.note,
     )
 
 
@@ -107,8 +118,23 @@ def _play(
     policies: MakePolicy | None = None,
     analyst: Analyst | None = None,
     first: Sequence[Entry] = (),
+    ending: Ending,
 ) -> RunResult:
-    return run(series, spec, Means(policies=policies, analyst=analyst, first=first))
+    """Play one of the runs beside; a person who interrupts it interrupts all of them."""
+    means = Means(policies=policies, analyst=analyst, first=first)
+    if analyst is not None:
+        means = replace(means, ending=ending)
+    result = run(series, spec, means)
+    if result.ended is Ended.INTERRUPTED:
+        raise KeyboardInterrupt
+    return result
+
+
+def _tell_bill(who: Opened) -> None:
+    """Say what a model was asked in all: the report knows of the judged run alone."""
+    if who.bill is not None:
+        paid = f"{who.bill.asked:,} calls were made for ${who.bill.paid_usd:.4f}."
+        Console(stderr=True, highlight=False).print(paid, markup=False)
 
 
 def _tell(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from backtest.controls.blind.mask import Mask, masked
+from backtest.controls.repeats import MODELS
 from backtest.controls.switches import found
 from backtest.evidence.records import ControlResult
 from backtest.records import Floats, RunResult
@@ -82,7 +83,8 @@ def blindness(
     """Report C3: the run is as good blind, and the mask is one.
 
     It fails where the bright run is better beyond its interval and by more than `MATERIAL` (it knew
-    what it traded), and where more was named than the mask may let through.
+    what it traded), and where more was named than the mask may let through. A model that was not
+    asked is not judged: nobody knows whether its mask is one.
     """
     ours, theirs = (returns_of(equity_of(result)) for result in (bright, blind))
     difference = paired_interval(ours, theirs, seed=seed)
@@ -97,7 +99,9 @@ def blindness(
     leaks = seen is not None and (
         seen.tickers > MOST_TICKERS * seen.n or seen.months > MOST_MONTHS * seen.n
     )
-    return found("C3", _line(difference, seen, knew=knew), passed=not knew and not leaks, **figures)
+    is_unasked = bright.spec.analyst.startswith(MODELS) and (seen is None or not seen.n)
+    passed = None if is_unasked and not knew else not knew and not leaks
+    return found("C3", _line(difference, seen, knew=knew), passed=passed, **figures)
 
 
 def _line(difference: Interval | None, seen: Recognition | None, *, knew: bool) -> str:

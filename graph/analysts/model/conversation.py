@@ -57,19 +57,23 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     """What is sent: (role, text) messages in order.
 
     `text` is the whole of it, as the journal keeps it, and `digest` its sha256: its name there.
+    `schema` is what the answer must fit where it is not the role's: no agent is asked then.
     """
 
     role: Role
     messages: tuple[tuple[str, str], ...]
     text: str
     digest: str
+    schema: dict[str, Any] | None = None
 
 
-def compose(role: Role, messages: tuple[tuple[str, str], ...]) -> Prompt:
+def compose(
+    role: Role, messages: tuple[tuple[str, str], ...], schema: dict[str, Any] | None = None
+) -> Prompt:
     """Make a prompt of its messages."""
     text = "\n\n".join(f"[{speaker}]\n{said}" for speaker, said in messages)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return Prompt(role=role, messages=messages, text=text, digest=digest)
+    return Prompt(role=role, messages=messages, text=text, digest=digest, schema=schema)
 
 
 SYSTEM, USER = "[system]\n", "\n\n[user]\n"

@@ -96,6 +96,7 @@ class Endpoint:
                 code="MODEL_KEY_MISSING",
             )
         self._method = config.method
+        self._max_string = config.max_string
         self._http = httpx.AsyncClient(timeout=config.timeout_s, verify=_trust())
         self._chat = ChatOpenAI(
             model=config.model,
@@ -118,7 +119,7 @@ class Endpoint:
         import openai  # noqa: PLC0415 - loaded with the first endpoint
 
         try:
-            result = await self._asked[prompt.role].ainvoke(list(prompt.messages))
+            result = await self._asking(prompt).ainvoke(list(prompt.messages))
         except openai.LengthFinishReasonError as cut:
             return _of_completion(cut.completion, TRUNCATED)
         except openai.ContentFilterFinishReasonError:
@@ -138,6 +139,11 @@ class Endpoint:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+    def _asking(self, prompt: Prompt) -> Runnable[Any, Any]:
+        if prompt.schema is None:
+            return self._asked[prompt.role]
+        return self._structured(shaped(prompt.schema, self._max_string))
 
     def _structured(self, schema: dict[str, Any]) -> Runnable[Any, Any]:
         strict = None if self._method is Method.JSON_MODE else True
