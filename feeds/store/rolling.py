@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from struct import Struct
 from struct import error as StructError  # noqa: N812 - it is an exception class
 from typing import Any
@@ -22,10 +22,7 @@ from domain.bars import (
     BarChange,
     Candles,
     ChangeKind,
-    Print,
-    PrintKind,
     pack_print,
-    print_kind,
 )
 from domain.market import (
     AssetClass,
@@ -44,22 +41,17 @@ from feeds.alpaca.events import to_event
 from feeds.alpaca.wire import (
     Message,
     QuoteMessage,
-    Stamp,
     TradeMessage,
     WireMessage,
-    stamp_ns,
 )
 from feeds.gaps import Backfill
 from feeds.news import cleaned, spelled
 from feeds.store.checks import is_sound, mids_at_edges, quote_reason, sessions_of, to_message
+from feeds.store.reading import MAX_AHEAD_NS, Reader
 from feeds.store.symbols import Received, SymbolBook
 from feeds.store.view import Glance, MarketView
 
 MIN_HISTORY = 250
-MAX_AHEAD_NS = 60 * NS_PER_S
-"""A message stamped farther ahead of our clock than this is refused: it would hide all others."""
-MAX_ID = (1 << 63) - 1
-_INF = math.inf
 split_stamp = Struct(">II").unpack
 """Split a MessagePack timestamp 64 into (fraction, seconds). The fraction counts quarters of a
 nanosecond: the two bits below it are the seconds' highest, which are 0 until the year 2106."""
@@ -97,12 +89,12 @@ class RollingStore:
         calendar: Calendar,
     ) -> None:
         self.config = config
-        self.rejects: Counter[str] = Counter()
+        self._reader = Reader()
+        self.rejects = self._reader.rejects
         self._listener = listener
         self._clock = clock
         self._interval_ns = config.interval_s * NS_PER_S
         self._books = {symbol: self._new_book(symbol, calendar) for symbol in config.symbols}
-        self._full_price: set[tuple[str, ...] | None] = {None}
         self._handlers: dict[type, Callable[[Any], None]] = {
             Bar: self._take_bar,
             TradeCanceled: self._take_undo,
@@ -124,7 +116,7 @@ class RollingStore:
         stamp = (now_ns, self._clock.monotonic_ns())
         horizon_s = (now_ns + MAX_AHEAD_NS) // NS_PER_S
         book_of = self._books.get
-        full_price = self._full_price
+        full_price = self._reader.full_price
         for m in messages:
             if type(m) is QuoteMessage:
                 book = book_of(m.symbol)
@@ -204,7 +196,7 @@ class RollingStore:
         changes: list[BarChange] = []
         for bar in backfill.whole_bars:
             changes += candles.venue_bar(bar)
-        prints = self._prints_of(backfill.trades)
+        prints = self._reader.prints_of(backfill.trades, now_ns)
         changes += candles.fill(backfill.minute_bars, prints, backfill.since_ns)
         candles.fill_mids(mids_at_edges(backfill.quotes, candles.interval_ns))
         if backfill.quote is not None:
@@ -327,7 +319,7 @@ class RollingStore:
         return SymbolBook(symbol, candles, keep=keep, min_bars=min_bars, is_lazy=is_lazy)
 
     def _take_quote(self, book: SymbolBook, m: QuoteMessage, stamp: Received) -> None:
-        ts = self._time_of(m.t, stamp[0])
+        ts = self._reader.time_of(m.t, stamp[0])
         if ts is None:
             return
         reason = quote_reason(m)
@@ -341,25 +333,14 @@ class RollingStore:
                 self._listener.band_left(book.symbol, owner, mid)
 
     def _take_trade(self, book: SymbolBook, m: TradeMessage, stamp: Received) -> None:
-        ts = self._time_of(m.t, stamp[0])
+        ts = self._reader.time_of(m.t, stamp[0])
         if ts is None:
             return
-        item = self._print_of(m, ts)
+        item = self._reader.print_of(m, ts)
         if item is not None:
             book.trade_at = stamp
             book.candles.add(item)
             book.piece = book.candles.current
-
-    def _time_of(self, when: Stamp, now_ns: int) -> int | None:
-        try:
-            ts = stamp_ns(when)
-        except ValueError:
-            self.rejects["time_invalid"] += 1
-            return None
-        if ts < now_ns + MAX_AHEAD_NS:
-            return ts
-        self.rejects["time_ahead"] += 1
-        return None
 
     def _take_other(self, m: WireMessage | MarketEvent, stamp: Received) -> None:
         try:
@@ -434,31 +415,8 @@ class RollingStore:
             book.splice([change for change in changes if change.kind is not ChangeKind.CLOSED])
         return closed
 
-    def _prints_of(self, messages: Iterable[TradeMessage]) -> Iterator[Print]:
-        now_ns = self._clock.now_ns()
-        for m in messages:
-            ts = self._time_of(m.t, now_ns)
-            item = None if ts is None else self._print_of(m, ts)
-            if item is not None:
-                yield item
-
-    def _print_of(self, m: TradeMessage, ts: int) -> Print | None:
-        if not (0.0 < m.price < _INF and 0.0 < m.size < _INF and abs(m.trade_id) <= MAX_ID):
-            self.rejects["trade_invalid"] += 1
-            return None
-        kind = print_kind(m.conditions or (), m.tape)
-        if kind is PrintKind.FULL and m.conditions not in self._full_price:
-            self._learn(m.conditions or ())
-        return Print(ts, m.trade_id, m.price, m.size, kind)
-
-    def _learn(self, conditions: tuple[str, ...]) -> None:
-        """Remember conditions that set prices on every tape; a flood of others is looked up."""
-        is_everywhere = all(print_kind(conditions, tape) is PrintKind.FULL for tape in "ABCO")
-        if is_everywhere and len(self._full_price) < 1_024:  # noqa: PLR2004 - markets use dozens
-            self._full_price.add(conditions)
-
     def _seed_quote(self, book: SymbolBook, m: QuoteMessage) -> None:
         stamp = (self._clock.now_ns(), self._clock.monotonic_ns())
-        ts = self._time_of(m.t, stamp[0])
+        ts = self._reader.time_of(m.t, stamp[0])
         if ts is not None and quote_reason(m) is None:
             book.offer_quote(m, ts, stamp)
