@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -97,6 +98,25 @@ def test_the_same_input_gives_the_same_chain(random_walk, spec):
     digests = {run([series], spec(series)).digest for _ in range(2)}
     assert len(digests) == 1
     assert run([series], spec(series, seed=2)).digest not in digests
+
+
+def test_a_journal_takes_ten_kilobytes_a_decision_and_half_of_one_a_bar(
+    random_walk, spec, tmp_path
+):
+    """A window is kept once and packed. What a policy's long journal holds is the account's worth.
+
+    Divided by its few decisions it came to 109 kB each, and looked as if windows were repeated.
+    """
+    series, sizes = random_walk("AAPL", 260), {}
+    for analyst, means in (("rules", Means()), ("policy:once", once())):
+        path = tmp_path / f"{len(sizes)}.sqlite3"
+        result = run([series], spec(series, analyst=analyst), replace(means, journal=path))
+        sizes[analyst] = path.stat().st_size, len(result.decisions)
+    (whole, n_decided), (policy_s, n_wished) = sizes["rules"], sizes["policy:once"]
+    assert n_decided == 200
+    assert whole / n_decided < 11_000
+    assert n_wished == 2
+    assert policy_s / 260 < 1_500
 
 
 def test_no_hash_seed_changes_a_run(random_walk, spec):
