@@ -160,16 +160,18 @@ async def settle() -> None:
 async def beside(first: Coroutine[Any, Any, T], second: Coroutine[Any, Any, U]) -> tuple[T, U]:
     """Await two at once, the second in a task of its own, which is gone on return; raises theirs.
 
+    An error of the first ends the second, one of the second is raised when the first has answered.
     A gather makes a task of each, and an engine that plays history asks a hundred thousand times.
     """
     other = asyncio.ensure_future(second)
     try:
-        found = await first
-    except BaseException:
-        other.cancel()
-        await asyncio.wait({other})
-        raise
-    return found, await other
+        return await first, await other
+    finally:
+        if not other.done():
+            other.cancel()
+            await asyncio.wait({other})
+        if not other.cancelled():
+            other.exception()  # Beside an error of the first nobody asks for it.
 
 
 async def woken_within(event: asyncio.Event, clock: Clock, seconds: float) -> None:

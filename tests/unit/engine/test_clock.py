@@ -1,12 +1,13 @@
 """Clocks: wall, scaled to a venue, and by hand."""
 
 import asyncio
+import gc
 import time
 
 import pytest
 
 from domain.ports import Clock
-from engine.clock import LiveClock, ManualClock, ScaledClock, settle, woken_within
+from engine.clock import LiveClock, ManualClock, ScaledClock, beside, settle, woken_within
 
 S = 1_000_000_000
 
@@ -121,3 +122,154 @@ async def test_waiting_within_a_time_ends_at_whichever_comes_first():
     await waiting
     await settle()
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+def fast():
+    """A clock on the loop's own timers, by which an hour takes a millisecond or four."""
+    return ScaledClock(time.time_ns, speed=1e6)
+
+
+def alone():
+    """Tell whether no other task is left."""
+    return asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 0.0, 1e9])
+async def test_an_event_that_is_set_already_is_not_waited_for(seconds):
+    """However little time there is."""
+    event = asyncio.Event()
+    event.set()
+    await asyncio.wait_for(woken_within(event, fast(), seconds), 60)
+    await asyncio.wait_for(woken_within(event, LiveClock(), seconds), 60)
+
+
+async def test_an_event_set_meanwhile_wakes_who_waits_on_the_loops_timers():
+    """Without a task, and without waiting for the clock."""
+    event = asyncio.Event()
+    waiting = asyncio.create_task(woken_within(event, LiveClock(), 3_600))
+    await settle()
+    assert asyncio.all_tasks() == {asyncio.current_task(), waiting}
+    event.set()
+    await asyncio.wait_for(waiting, 60)
+    assert alone()
+
+
+async def test_time_that_passes_on_the_loops_timers_is_no_error():
+    """By the clock's own seconds: an hour at a million times the wall's speed."""
+    event, began = asyncio.Event(), time.monotonic()
+    await woken_within(event, fast(), 3_600)
+    await woken_within(event, fast(), -1)
+    assert time.monotonic() - began < 60
+    assert not event.is_set()
+    assert alone()
+
+
+async def test_who_waits_on_the_loops_timers_can_be_cancelled():
+    """A session that ends is no time that has passed, and leaves nothing behind."""
+    waiting = asyncio.create_task(woken_within(asyncio.Event(), LiveClock(), 3_600))
+    await settle()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert alone()
+
+
+class Question:
+    """Ask something that takes its time; tell how it ended."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.may_end = asyncio.Event()
+        self.ended = ""
+
+    async def ask(self):
+        try:
+            await self.may_end.wait()
+        except asyncio.CancelledError:
+            self.ended = "cancelled"
+            raise
+        self.ended = "answered"
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.fixture
+async def unheard():
+    """What the loop says of errors that nobody has asked for; there must be none."""
+    said = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, told: said.append(told))
+    yield said
+    gc.collect()
+    await settle()
+    assert said == []
+
+
+def asked(first, second):
+    """Ask two questions beside each other; returns them and the task that waits."""
+    one, other = Question(first), Question(second)
+    return one, other, asyncio.create_task(beside(one.ask(), other.ask()))
+
+
+@pytest.mark.parametrize("is_first_soon", [True, False])
+async def test_two_questions_are_asked_at_once(unheard, is_first_soon):
+    """Whichever answers first, the answers come in the order of the questions."""
+    one, other, waiting = asked(1, "two")
+    await settle()
+    (one if is_first_soon else other).may_end.set()
+    await settle()
+    assert [one.ended, other.ended].count("answered") == 1
+    one.may_end.set()
+    other.may_end.set()
+    assert await waiting == (1, "two")
+    assert alone()
+
+
+async def test_an_error_of_the_first_question_ends_the_second(unheard):
+    """Its task is gone when the error is seen."""
+    one, other, waiting = asked(LookupError("first"), 2)
+    await settle()
+    one.may_end.set()
+    with pytest.raises(LookupError, match="first"):
+        await waiting
+    assert other.ended == "cancelled"
+    assert alone()
+
+
+async def test_an_error_of_the_second_question_is_raised_after_the_first_has_answered(unheard):
+    """The first is not cut: it may be what an account rests on."""
+    one, other, waiting = asked(1, LookupError("second"))
+    other.may_end.set()
+    await settle()
+    assert (one.ended, waiting.done()) == ("", False)
+    one.may_end.set()
+    with pytest.raises(LookupError, match="second"):
+        await waiting
+    assert one.ended == "answered"
+    assert alone()
+
+
+async def test_of_two_errors_the_firsts_is_raised_and_the_seconds_is_not_complained_of(unheard):
+    """The loop told operators of an exception that was never retrieved, long after the fact."""
+    one, other, waiting = asked(LookupError("first"), ValueError("second"))
+    other.may_end.set()
+    await settle()
+    one.may_end.set()
+    with pytest.raises(LookupError, match="first"):
+        await waiting
+    assert alone()
+
+
+@pytest.mark.parametrize("is_first_answered", [True, False])
+async def test_cancelling_who_asked_ends_both_questions(unheard, is_first_answered):
+    """Whichever is awaited at that moment."""
+    one, other, waiting = asked(1, 2)
+    if is_first_answered:
+        one.may_end.set()
+    await settle()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert one.ended == ("answered" if is_first_answered else "cancelled")
+    assert other.ended == "cancelled"
+    assert alone()
