@@ -31,12 +31,16 @@ def alone(tmp_path, monkeypatch):
 
 
 async def answered(terminal, until, *exchanges):
-    """Type each answer when its question stands at the end of the screen."""
+    """Type each answer when its question stands at the end of the screen.
+
+    An answer ends its line, whether it is shown or hidden. Lines are counted before it is typed:
+    counted after, what a quick command said in between was waited for in vain.
+    """
     for question, answer in exchanges:
         await until(lambda q=question: q in terminal.text.rpartition("\n")[2], what=question)
+        seen = terminal.text.count("\n")
         terminal.type(f"{answer}\n")
-        seen = len(terminal.text)
-        await until(lambda n=seen: len(terminal.text) > n, what="it goes on")
+        await until(lambda n=seen: terminal.text.count("\n") > n, what="it goes on")
 
 
 async def test_five_questions_make_a_file_for_its_owner_alone(
