@@ -15,8 +15,10 @@ from backtest.controls.blind.attack import (
     recognised,
 )
 from backtest.controls.blind.mask import masked, masks_of, scrubbed
+from backtest.controls.blind.naming import asking, guess_in, naming
 from backtest.statistics.figures import sharpe
-from domain.decisions import Action, Brief, Directive, Intent, Role
+from domain.decisions import Action, Brief, Call, Directive, Intent, Role
+from domain.errors import AnalystTimeout, AnalystUnavailable
 from domain.market import WindowNews, WindowPosition
 from graph.analysts.rules import Rules
 
@@ -208,3 +210,53 @@ def test_a_mask_that_leaks_fails(made):
     found = blindness(run, run, Recognition(n=100, tickers=6, months=0), seed=1)
     assert not found.passed
     assert "6 tickers and 0 months of 100" in found.line
+
+
+@pytest.mark.parametrize(
+    ("raw", "guess"),
+    [
+        ('{"ticker": "aapl", "month": "2015-12"}', Guess(ticker="AAPL", month="2015-12")),
+        ('{"ticker": " $BTC ", "month": ""}', Guess(ticker="BTC")),
+        ('{"ticker": "", "month": "December 2015"}', Guess()),
+        ('{"ticker": null, "month": 201512}', Guess()),
+        ("I would say it is Apple.", Guess()),
+        ("", Guess()),
+    ],
+)
+def test_what_names_nothing_is_no_guess(raw, guess):
+    """Prose is not searched for a ticker, and a month that cannot be read is none."""
+    assert guess_in(raw) == guess
+
+
+def test_the_question_shows_the_window_as_its_director_sees_it(series, window, walk_of):
+    """What it must not see is not in it, and its answer has a shape of its own."""
+    prompt = naming(masked(shown(series, window, walk_of), MASKS))
+    assert MASKS["AAPL"].alias in prompt.text
+    assert "AAPL" not in prompt.messages[1][1]
+    assert set(prompt.schema["properties"]) == {"ticker", "month"}
+
+
+async def test_silence_is_no_ignorance(series, window, walk_of):
+    """A time-out named nothing either, and the mask would have passed for one."""
+
+    async def silent(prompt, attempt):
+        return Call(
+            role=prompt.role,
+            attempt=attempt,
+            model="m",
+            prompt_digest=prompt.digest,
+            raw="",
+            error=AnalystTimeout.code,
+        )
+
+    with pytest.raises(AnalystUnavailable):
+        await asking(silent)(shown(series, window, walk_of))
+
+
+def test_a_model_that_nobody_asked_is_not_judged(made, spec):
+    """A run as good blind as bright says nothing of a mask that was never measured."""
+    curve = 100 * np.cumprod(np.full(80, 1.001))
+    model = made(curve, spec=msgspec.structs.replace(spec, analyst="llm:m"))
+    assert blindness(model, model, None, seed=1).passed is None
+    assert blindness(model, model, Recognition(n=50, tickers=0, months=0), seed=1).passed is True
+    assert blindness(made(curve), made(curve), None, seed=1).passed is True
