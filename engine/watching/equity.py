@@ -153,7 +153,8 @@ class EquityWatch:
     def calm(self) -> Calm | None:
         """Return how far equity may go unobserved, as long as no order and no answer moves it.
 
-        None while something is open: a breach, a doubt, a day that has not begun for good.
+        None while something is open: a breach, a doubt, a day that has not begun for good. None too
+        where more was paid out than the day began with: every look finds a loss then.
         """
         marks, account = self._marks, self._ledger.account
         is_open = self._breach or self._dawn or self._is_doubted
@@ -163,8 +164,11 @@ class EquityWatch:
         if asked is None:
             return None
         start = marks.day_start + marks.transfers
+        least = min(marks.day_start, start)
+        if least <= 0:
+            return None
         lows = (
-            start - min(marks.day_start, start) * self._most_loss,
+            start - least * self._most_loss,
             marks.peak * (1 - self._deepest),
             abs(account.cash - asked) / MONEY_MOVED,
         )
