@@ -54,7 +54,7 @@ def ready() -> dict[str, Path]:
     return {
         version: _python(version)
         for version in SUPPORTED
-        if version != OWN and _stamp(version).exists() and _stamp(version).read_text() == _wanted()
+        if version != OWN and _stamp(version).exists() and _stamp(version).read_text() == _state()
     }
 
 
@@ -80,7 +80,7 @@ def _install(version: str, python: Path) -> None:
     except (subprocess.SubprocessError, OSError) as error:
         print(f"Python {version} could not be made ready: {error}", flush=True)
         return
-    _stamp(version).write_text(_wanted())
+    _stamp(version).write_text(_state())
 
 
 def _python(version: str) -> Path:
@@ -89,6 +89,11 @@ def _python(version: str) -> Path:
 
 def _stamp(version: str) -> Path:
     return FOLDER / version / "installed.txt"
+
+
+def _state() -> str:
+    """Return what was installed at which versions: another pin makes another installation."""
+    return f"{_wanted()}\n\n{(ROOT / 'constraints.txt').read_text()}"
 
 
 def _wanted() -> str:
