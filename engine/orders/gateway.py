@@ -80,7 +80,6 @@ class Gateway:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sending: set[asyncio.Task[Any]] = set()
         self._unsent: set[str] = set()
-        self._judged: dict[str, Facts] = {}
         self._unwanted: dict[str, str] = {}
         self._timed: set[str] = set()
         self._book.listen(self._on_change)
@@ -123,7 +122,7 @@ class Gateway:
             verdict = self._authorize(request)
         if isinstance(verdict, Denied):
             return verdict
-        task = self._spawn(self._begin(verdict), f"send:{request.client_order_id}")
+        task = self._spawn(self._begin(*verdict), f"send:{request.client_order_id}")
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
         return await asyncio.shield(task)
@@ -170,8 +169,8 @@ class Gateway:
             self._start_timer(order)
             self._second_looks.begin(order)
 
-    def _authorize(self, request: OrderRequest) -> AuthorizedOrder | Denied:
-        """Check and reserve in one step without an await (law 9)."""
+    def _authorize(self, request: OrderRequest) -> tuple[AuthorizedOrder, Facts] | Denied:
+        """Check and reserve in one step without an await (law 9); returns what it rests on too."""
         if self._group is None:
             raise InvariantBroken("the gateway is not running")
         limits, facts = self._seams.limits(), self._seams.facts(request)
@@ -190,23 +189,21 @@ class Gateway:
         self._seams.at(Point.AUTHORIZED)
         self._unsent.add(request.client_order_id)
         self._start_timer(self._book.open(request))
-        self._judged[request.client_order_id] = self._facts(request, facts)
-        return verdict
+        return verdict, self._facts(request, facts)
 
-    async def _begin(self, authorized: AuthorizedOrder) -> Order | Denied:
+    async def _begin(self, authorized: AuthorizedOrder, judged: Facts) -> Order | Denied:
         request = authorized.request
         order = self._book.get(request.client_order_id)
         assert order is not None
         try:
             await self._written.write(authorized)
         except JournalError as error:
-            self._judged.pop(request.client_order_id, None)
             self._book.note(order, _K.REJECTED, f"{NOT_SENT}: {Code.JOURNAL_DOWN}")
             denied = Denied(code=Code.JOURNAL_DOWN, value=error.line, limit="")
             self._book.publish("order_denied", denied_body(request, denied))
             return denied
         self._seams.at(Point.WRITTEN_AHEAD)
-        if (ended := self._ended_meanwhile(order)) is not None:
+        if (ended := self._ended_meanwhile(order, judged)) is not None:
             return ended
         self._book.publish("order_submitted", {"request": request})
         delay_s = await self._send(authorized, tries=1)
@@ -214,17 +211,16 @@ class Gateway:
             self._spawn(self._send_again(authorized, delay_s), f"again:{request.client_order_id}")
         return self._book.get(request.client_order_id) or order
 
-    def _ended_meanwhile(self, order: Order) -> Order | None:
+    def _ended_meanwhile(self, order: Order, judged: Facts) -> Order | None:
         """Return an order that ended or may go no more while it was written: a disk may be slow.
 
         What was true at the verdict is asked anew: a loss may have lowered trading since. Where
         not one fact has moved, nor the clock, there is nothing to ask (a market that is played).
         """
         request, now = order.request, self._book.get(order.client_order_id) or order
-        judged = self._judged.pop(order.client_order_id, None)
         if not now.is_working:
             return now
-        if judged is not None and self._is_unmoved(request, judged):
+        if self._is_unmoved(request, judged):
             return None
         failed = self._failed_check(request, asked_again(request.purpose))
         if failed is None:
