@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from backtest.evidence.records import ControlResult, Evidence, HeadlineRow
 from backtest.records import RunSpec
 from backtest.report.writing import number, percent, percent_between, times
-from domain.records import Record, digest, plain
+from domain.records import Record, digest, format_ns, plain
 
 _HEAD = """# Evidence
 
@@ -82,11 +82,13 @@ def _section(study: Study, spec: RunSpec, evidence: Evidence) -> str:
 
 
 def _ran(study: Study, spec: RunSpec, evidence: Evidence) -> str:
+    steps = evidence.curves[0].ts_ns
+    first, last = (format_ns(int(steps[at]))[:10] for at in (0, -1))
     return (
-        f"{evidence.n_steps:,} steps from {spec.start[:10]} to {spec.end[:10]}, "
-        f"{evidence.periods:,.0f} a year by the calendar; {len(spec.symbols)} symbols, "
-        f"{spec.cash:,.0f} USD, costs *{spec.costs.name}* ({_costs(spec)}). Configurations tried: "
-        f"{evidence.n_tries}. Took {study.seconds:,.0f} s.\n"
+        f"{evidence.n_steps:,} steps from {first} to {last} (bars from {spec.start[:10]} on warm "
+        f"the indicators up), {evidence.periods:,.0f} a year by the calendar; {len(spec.symbols)} "
+        f"symbols, {spec.cash:,.0f} USD, costs *{spec.costs.name}* ({_costs(spec)}). "
+        f"Configurations tried: {evidence.n_tries}. Took {study.seconds:,.0f} s.\n"
     )
 
 

@@ -8,6 +8,7 @@ from backtest.controls.switches import NAMES, found, switched_off
 from backtest.evidence.page import Made, Study, page_of
 from backtest.evidence.records import Curve, Evidence, Registered
 from backtest.evidence.rows import row_of
+from domain.records import format_ns
 
 COMMAND = "autohedge evidence --seed 3 --only deep"
 MADE = Made(
@@ -79,3 +80,10 @@ def test_it_names_what_it_was_made_of(evidence, spec):
     ):
         assert told in text
     assert f"`{COMMAND}`" in text
+
+
+def test_steps_begin_where_decisions_do_and_not_with_the_warm_up(evidence, spec):
+    """A study of two years was headed by the three that its data spanned."""
+    first, last = (format_ns(int(evidence.curves[0].ts_ns[at]))[:10] for at in (0, -1))
+    told = page(evidence, msgspec.structs.replace(spec, start="1999-01-04T00:00:00.000000000Z"))
+    assert f"100 steps from {first} to {last} (bars from 1999-01-04 on warm" in told
