@@ -125,7 +125,8 @@ class Candles:
     def venue_run(self, bars: Sequence[Bar]) -> bool:
         """Take the venue's bars of whole intervals that follow our last one without a gap.
 
-        False, and nothing is taken, where they do not, or where a bar's own prints may be known.
+        `bars`: oldest first, no two of one start. False, and nothing is taken, where they do not
+        follow, or where a bar's own prints may be known.
         """
         first, last = bars[0], bars[-1]
         ends = last.ts_event + self.interval_ns

@@ -114,9 +114,11 @@ class SymbolBook:
             self.indicators.open(self.series.arrays())
 
     def close_run(self, bars: Sequence[Bar]) -> bool:
-        """Take bars that closed one behind the other; false where each must be taken for itself."""
-        last = self.series.last
-        if not self.is_lazy or (last is not None and bars[0].ts_event <= last.ts_event):
+        """Take bars that closed one behind the other; false where each must be taken for itself.
+
+        So must they where the indicators see each bar as it closes.
+        """
+        if not self.is_lazy:
             return False
         self.settle()
         if not self.candles.venue_run(bars):
