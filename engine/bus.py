@@ -123,7 +123,7 @@ class Bus:
         return self._dropped_before + sum(s.dropped for s in self._subscriptions)
 
     def publish(self, kind: str, data: Any) -> None:
-        """Copy an event to every watcher; the data must not be changed afterwards.
+        """Copy an event to every watcher, in plain values as they are now.
 
         `data` is a record or a mapping, which may hold records: they are written out only where
         somebody watches. `data["seq"]` is the number of its journal entry, where there is one.

@@ -56,7 +56,10 @@ class InlineJournal:
         return self._head.hash.hex()
 
     async def append(self, *entries: Entry) -> int:
-        """Link entries; returns the last one's number. Raises `InvariantBroken` for a wrong one."""
+        """Link entries; returns the last one's number.
+
+        Raises `InvariantBroken` for a wrong one where entries are kept: only there they are read.
+        """
         return self._link(entries)
 
     def trace(self, *entries: Entry) -> None:

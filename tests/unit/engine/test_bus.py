@@ -1,10 +1,14 @@
 """The bus: a lossy copy for watchers that none of them can stop."""
 
 import asyncio
+from decimal import Decimal
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.account import Position
 from domain.market import Quote
 from engine.bus import Bus, BusEvent, EventKind, Subscription, publish_quotes
 from engine.clock import ManualClock, settle
@@ -131,3 +135,41 @@ async def test_quotes_are_sampled_four_times_a_second_and_only_when_they_changed
         assert not last.done()
         last.cancel()
     sampling.cancel()
+
+
+class Unwritable:
+    """What no record may hold; writing it out is an error."""
+
+
+async def test_nothing_is_written_out_while_nobody_watches() -> None:
+    """A backtest has no watchers, and wrote out for them what each order did."""
+    bus = Bus()
+    bus.publish(EventKind.FILL_RECEIVED, Unwritable())
+    with bus.subscribe() as events:
+        with pytest.raises(TypeError):
+            bus.publish(EventKind.FILL_RECEIVED, {"fill": Unwritable()})
+        bus.publish(EventKind.RECONCILED, {})
+        assert await read(events, 1) == [BusEvent("reconciled", {})]
+    bus.publish(EventKind.FILL_RECEIVED, Unwritable())
+
+
+async def test_watchers_get_plain_values_of_records_as_they_were_told() -> None:
+    """Whatever was published: a record, or a mapping that holds some, which may change later."""
+    quote = Quote("AAPL", 99.0, 1.0, 101.0, 2.0, 3, 4)
+    position = Position(
+        symbol="AAPL", quantity=Decimal("1.50"), average_price=Decimal(9), available=Decimal(0)
+    )
+    held = {"kind": EventKind.GAP, "position": position, "none": None, "rows": [quote]}
+    bus = Bus()
+    with bus.subscribe() as first, bus.subscribe() as second:
+        bus.publish(EventKind.POSITION_CHANGED, held)
+        bus.publish(EventKind.FILL_RECEIVED, position)
+        held["rows"].clear()
+        heard = [event.data for event in await read(first, 2)]
+        assert heard == [event.data for event in await read(second, 2)]
+    mapped, alone = heard
+    assert alone == mapped["position"]
+    assert alone["quantity"] == "1.50"
+    assert (mapped["none"], len(mapped["rows"])) == (None, 1)
+    assert type(mapped["kind"]) is str
+    assert msgspec.json.decode(msgspec.json.encode(heard)) == heard
