@@ -199,6 +199,7 @@ class BarMarket:
         """Tell the track whose moment it is, for as long as no other has anything before it."""
         order, clock, ready = self._order, self._clock, self._loop.ready
         now_ns, number, track = order[0]
+        # Of a heap's rows but the first, the least is one of the two behind it.
         others = (row[0] for row in order[1:3])
         limit_ns = min(self._event_at, until_ns + 1, *others)
         while True:

@@ -57,6 +57,7 @@ class Scales:
 
     def read(self) -> None:
         """Read quantities and limits after a true weighing, before anybody does anything else."""
+        self._held.clear()
         calm, equity = self._calm(), self._ledger.equity
         if calm is None or equity is None:
             return

@@ -107,6 +107,11 @@ def test_where_nothing_is_calm_every_price_is_looked_at():
     weighed = Weighed(is_calm=False)
     weighed.scales.read()
     assert not weighed.scales.weigh_lightly("AAPL", 100.0)
+    weighed = Weighed()
+    weighed.scales.read()
+    weighed.calm = None
+    weighed.scales.read()
+    assert not weighed.scales.weigh_lightly("AAPL", 100.0), "what was read before is over"
 
 
 @pytest.mark.parametrize("price", [float("nan"), float("inf"), -float("inf")])
