@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sqlite3
 import sys
@@ -43,7 +44,7 @@ class Trader:
 
 def kinds_of(journal):
     """Count the journal's entries by kind."""
-    with sqlite3.connect(journal) as connection:
+    with contextlib.closing(sqlite3.connect(journal)) as connection:
         return Counter(kind for (kind,) in connection.execute("SELECT kind FROM entries"))
 
 

@@ -6,6 +6,7 @@ none plain. Journal, fills, decisions and equity must be the same to the byte.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections import Counter
 from dataclasses import replace
@@ -185,7 +186,7 @@ def test_a_fall_trips_at_the_bar_at_which_it_would_have(
     file = tmp_path / "run.sqlite3"
     chosen = (("warmup", "60"), (limit, "0.05"), ("resume", "never"))
     result = both([series], lambda _symbol: Holder(), settings=chosen, journal=file)
-    with sqlite3.connect(file) as connection:
+    with contextlib.closing(sqlite3.connect(file)) as connection:
         rows = connection.execute("SELECT ts, body FROM entries WHERE kind = 'trading_state'")
         [tripped_ns] = [ts for ts, body in rows if code in str(body)]
     if limit == "max_drawdown" or interval_s == MINUTE_S:
