@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 
 import msgspec
 import numpy as np
@@ -17,6 +15,7 @@ from backtest.data.align import take, windows
 from backtest.records import RunResult, RunSpec, Series
 from backtest.run.mapping import POLICY, choices_of
 from backtest.run.running import Means, run
+from backtest.run.workers import Workers
 from domain.errors import ConfigError
 from domain.records import NS_PER_S, format_ns
 from graph.analysts.rules import RULES
@@ -70,7 +69,7 @@ def run_windows(
             done.append(perform(task))
             tell(len(done))
         return _gathered(done, time.perf_counter() - began)
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with Workers(jobs) as pool:
         list(pool.map(_get_ready, range(jobs)))
         began = time.perf_counter()
         done = []

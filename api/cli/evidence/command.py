@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 from rich.console import Console
@@ -17,6 +16,7 @@ from backtest.evidence.page import Made, Study, page_of
 from backtest.evidence.records import Evidence
 from backtest.evidence.runs import Ran, Task
 from backtest.records import RunSpec
+from backtest.run.workers import Workers
 from domain.errors import ConfigError
 from domain.records import Record
 
@@ -82,16 +82,17 @@ def _made(chosen: Sequence[Plan], asked: Asked) -> Iterator[Done]:
         for plan in chosen:
             yield make(plan, seed=asked.seed, tries=asked.tries)
         return
-    with (
-        ProcessPoolExecutor(asked.jobs, mp_context=get_context("spawn")) as pool,
-        ThreadPoolExecutor(len(chosen)) as threads,
-    ):
+    with Workers(asked.jobs) as pool, ThreadPoolExecutor(len(chosen)) as threads:
         waiting = [threads.submit(_make_in, pool, plan, asked) for plan in chosen]
-        for each in waiting:
-            yield each.result()
+        try:
+            for each in waiting:
+                yield each.result()
+        except BaseException:
+            pool.end()
+            raise
 
 
-def _make_in(pool: ProcessPoolExecutor, plan: Plan, asked: Asked) -> Done:
+def _make_in(pool: Workers, plan: Plan, asked: Asked) -> Done:
     def perform(tasks: Sequence[Task]) -> Iterable[Ran]:
         return pool.map(partial(work, plan, asked.seed), tasks)
 
