@@ -37,11 +37,12 @@ from domain.orders import (
     TimeInForce,
 )
 from domain.records import NS_PER_S, format_ns, parse_ns
-from domain.risk import BINDS, AuthorizedOrder, Code, Denied, Facts, authorize, preview
+from domain.risk import BINDS, AuthorizedOrder, Code, Denied, Facts, authorize
 from engine.orders.book import event_of
 from engine.orders.delivery.cancels import Cancels
 from engine.orders.delivery.lookup import Lookup, Repeated
 from engine.orders.delivery.points import NOT_SENT, Point
+from engine.orders.delivery.rechecks import Rechecks
 from engine.orders.delivery.seams import GatewayConfig, GatewaySeams
 from engine.orders.delivery.second_looks import SecondLooks
 from engine.orders.delivery.turns import Turns
@@ -65,6 +66,7 @@ class Gateway:
         self._book = seams.book
         self._lookup = Lookup(seams.broker, seams.book, self._config.lookup)
         self._turns = Turns()
+        self._rechecks = Rechecks(seams)
         self._written = WriteAhead(seams, self._config.write_ahead_s)
         self._cancels = Cancels(
             seams.book,
@@ -189,7 +191,7 @@ class Gateway:
         self._seams.at(Point.AUTHORIZED)
         self._unsent.add(request.client_order_id)
         self._start_timer(self._book.open(request))
-        return verdict, self._facts(request, facts)
+        return verdict, self._rechecks.with_account(request, facts)
 
     async def _begin(self, authorized: AuthorizedOrder, judged: Facts) -> Order | Denied:
         request = authorized.request
@@ -220,9 +222,9 @@ class Gateway:
         request, now = order.request, self._book.get(order.client_order_id) or order
         if not now.is_working:
             return now
-        if self._is_unmoved(request, judged):
+        if self._rechecks.is_unmoved(request, judged):
             return None
-        failed = self._failed_check(request, asked_again(request.purpose))
+        failed = self._rechecks.failed(request, asked_again(request.purpose))
         if failed is None:
             return None
         return self._book.note(now, _K.REJECTED, f"{NOT_SENT}: {failed}")
@@ -292,31 +294,12 @@ class Gateway:
             order = self._book.get(request.client_order_id)
             if order is None or request.client_order_id not in self._unsent:
                 return
-            failed = self._failed_check(request, asked_again(request.purpose))
+            failed = self._rechecks.failed(request, asked_again(request.purpose))
             if failed is not None:
                 self._book.note(order, _K.REJECTED, f"{NOT_SENT}: {failed}")
                 return
             tries += 1
             pause_s = await self._send(authorized, tries=tries)
-
-    def _failed_check(self, request: OrderRequest, codes: frozenset[Code]) -> str | None:
-        """Hold an order that is already reserved against some codes, on fresh facts."""
-        facts = self._facts(request, self._seams.facts(request))
-        checks = preview(request, facts, self._seams.limits())
-        failed = (check.code for check in checks if not check.passed and Code(check.code) in codes)
-        return next(failed, None)
-
-    def _facts(self, request: OrderRequest, facts: Facts) -> Facts:
-        """Return facts with the account as it stands while the order is reserved."""
-        view = self._book.ledger.snapshot(
-            request.symbol, now_ns=facts.now_ns or 0, client_order_id=request.client_order_id
-        )
-        return msgspec.structs.replace(facts, account=view)
-
-    def _is_unmoved(self, request: OrderRequest, judged: Facts) -> bool:
-        """Tell whether every fact is as it was at the verdict, but for the order's own count."""
-        facts = self._facts(request, self._seams.facts(request))
-        return facts == msgspec.structs.replace(judged, orders_last_minute=facts.orders_last_minute)
 
     def _settle(self, order: Order, known: AuthorizedOrder | None, window_s: float) -> None:
         """Look the order up in the background; an exit is sent again meanwhile."""
@@ -338,7 +321,7 @@ class Gateway:
         """
         if parse_ns(request.valid_until) < self._seams.clock.now_ns():
             return Repeated.REFUSED
-        if self._failed_check(request, BINDS[Purpose.PROTECT]) is not None:
+        if self._rechecks.failed(request, BINDS[Purpose.PROTECT]) is not None:
             return Repeated.NOT_SENT
         authorized = known or self._reauthorized(request)
         if authorized is None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -36,7 +37,7 @@ def started(tmp_path):
     """A process whose two workers are busy for minutes, and their ids."""
     (tmp_path / "tests_of_workers.py").write_text(WORK)
     (tmp_path / "program.py").write_text(PROGRAM)
-    path = os.pathsep.join([str(tmp_path), os.getcwd()])
+    path = os.pathsep.join([str(tmp_path), str(Path.cwd())])
     process = subprocess.Popen(
         [sys.executable, str(tmp_path / "program.py")],
         env={**os.environ, "PYTHONPATH": path},
