@@ -247,6 +247,7 @@ class Keeper:
                 await self._seams.gateway.cancel(order, "the position is closed")
         if not working:
             self._triggers.reset()
+            self._refusals.taken()
             self._exit_pace.reset()
             self._basis = self._leaving = None
             self._book.drop(self.symbol)

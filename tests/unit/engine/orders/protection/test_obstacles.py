@@ -98,6 +98,31 @@ async def test_a_held_quantity_is_freed_before_the_stop_is_sent_again(guarded, s
     assert {o["status"] for o in guarded.at_venue(id=forgotten["id"])} == {"canceled"}
 
 
+async def test_a_new_position_does_not_wait_for_what_the_last_one_was_refused(
+    stands, crypto, exits_over
+):
+    """After a hundred refusals the next try is a minute away: the next position stood bare so long.
+
+    What is left out of a refused stop, its target, was left out of the new one too.
+    """
+    near = {"code": 42210000, "message": "stop price must be <= base_price - 0.01"}
+    async with (
+        stands.trading() as stand,
+        exits_over(stand, retry_s=60.0, retry_longest_s=60.0) as guarded,
+    ):
+        left = refuse_stops(stand, near, 1)
+        await stand.gateway.submit(crypto(stand))
+        await stand.until(lambda: "STOP_REJECTED" in guarded.codes())
+        assert not left
+        guarded.move("BTC/USD", 48_000.0, 48_010.0)
+        await guarded.flat()
+        guarded.move("BTC/USD", 50_000.0, 50_010.0)
+        await stand.gateway.submit(crypto(stand, 2))
+        async with asyncio.timeout(15):
+            await stand.until(guarded.protected)
+        assert guarded.stop_price() == 49_000
+
+
 async def test_the_gap_of_a_stop_that_the_venue_lost_is_measured(guarded, stand, crypto):
     """Accepted, resting, then dead by event: placed again, and the time without it is known."""
     await stand.gateway.submit(crypto(stand))
