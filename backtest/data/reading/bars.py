@@ -115,6 +115,8 @@ def _parts(table: RawTable, names: Names, symbol: str) -> Iterator[tuple[str, In
         yield symbol, slice(None)
         return
     texts = table.texts(names.symbol)
+    if not len(texts):
+        return
     order = np.argsort(texts, kind="stable")
     found, starts = np.unique(texts[order], return_index=True)
     for name, at in zip(found, np.split(order, starts[1:]), strict=True):

@@ -175,7 +175,9 @@ def test_closes_alone_that_are_negative_are_told_as_closes(write, refused):
 
 
 def test_a_header_without_rows_is_refused_for_that(write, refused):
+    """With a column for the symbol it ended in a traceback."""
     assert refused(write(HEAD)).code == "DATA_EMPTY"
+    assert refused(write(f"{HEAD},symbol")).code == "DATA_EMPTY"
 
 
 def test_a_column_that_holds_lists_is_refused(tmp_path, refused):
