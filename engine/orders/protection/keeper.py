@@ -126,6 +126,7 @@ class Keeper:
                 self._stop_left_s(),
                 self._exit_pace.left_s,
                 *self._patience.left_s(),
+                *self._triggers.left_s(),
                 self._config.check_every_s,
             )
             soonest_s = min(wait_s for wait_s in waits if wait_s > 0)

@@ -57,6 +57,13 @@ class Triggers:
         self._clock = clock
         self._calendar = calendar
         self._beyond_since_ns: int | None = None
+        self._breached_at_ns: int | None = None
+
+    def left_s(self) -> list[float]:
+        """Return how long a price beyond the stop may still come back; zero or less: no more."""
+        if self._breached_at_ns is None:
+            return []
+        return [(self._breached_at_ns - self._clock.monotonic_ns()) / NS_PER_S]
 
     def due(self, plan: Plan, quote: Quote | None, working: list[Order]) -> Why | None:
         """Return why to leave now, the most pressing reason first; none to stay."""
@@ -71,8 +78,8 @@ class Triggers:
         return None
 
     def reset(self) -> None:
-        """Forget what was seen of a position that is gone."""
-        self._beyond_since_ns = None
+        """Forget what was seen of a position that is gone, or of a price that came back."""
+        self._beyond_since_ns = self._breached_at_ns = None
 
     def is_open(self, asset_class: AssetClass) -> bool:
         """Tell whether the market trades: out of hours a quote says nothing that could be sold."""
@@ -93,7 +100,7 @@ class Triggers:
         """
         price = quote.bid if plan.side is Side.BUY else quote.ask
         if not _is_beyond(price, plan.stop, plan.side):
-            self._beyond_since_ns = None
+            self.reset()
             return False
         now_ns = self._clock.monotonic_ns()
         self._beyond_since_ns = self._beyond_since_ns or now_ns
@@ -101,7 +108,8 @@ class Triggers:
         has_gapped = limit is not None and _is_beyond(price, limit, plan.side)
         is_quick = has_gapped or covered(working) == 0
         grace_s = self._config.gap_grace_s if is_quick else self._config.breach_grace_s
-        return now_ns - self._beyond_since_ns >= grace_s * NS_PER_S
+        self._breached_at_ns = self._beyond_since_ns + int(grace_s * NS_PER_S)
+        return now_ns >= self._breached_at_ns
 
     def _is_over(self, plan: Plan) -> bool:
         return plan.closes_at is not None and parse_ns(plan.closes_at) <= self._clock.now_ns()

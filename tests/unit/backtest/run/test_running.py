@@ -191,6 +191,24 @@ def test_a_stop_inside_a_bar_fills_at_its_price_before_the_target(bars, spec, bu
     assert exits[0].price > 50
 
 
+def test_a_gap_through_a_pairs_stop_is_sold_behind_the_open_and_not_at_the_high(bars, spec, buyer):
+    """A pair's stop has a limit, and a gap leaves it behind: the engine sells after a moment.
+
+    On bars nobody woke for that moment. The next look was at the low, its order met the price
+    behind it, and that was the bar's high: each gap was sold at the best price of its day.
+    """
+    series = bars("BTC/USD", [100.0] * 70)
+    at = 62
+    series.open[at], series.high[at], series.low[at], series.close[at] = 95.0, 96.0, 94.0, 95.0
+    settings = {"warmup": "60", "max_order_amount": "5000", "stop_loss": "2%", "stop_max_atr": "50"}
+    told = spec(series, settings=tuple(settings.items()))
+    result = run([series], told, Means(analyst=buyer))
+    day_ns = 86_400 * 1_000_000_000
+    left = next(row for row in result.fills if row.leg == "stop")
+    assert series.ts_ns[at] < left.ts_ns < series.ts_ns[at] + day_ns / 2
+    assert left.price == 94.0
+
+
 def test_wrong_series_are_refused_by_name(bars, spec):
     """The spec names its symbols; other series are another run."""
     series = bars("AAPL", [100.0] * 80)
