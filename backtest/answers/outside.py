@@ -51,6 +51,10 @@ class Outside:
         """Run work there and wait for it: for opening and closing what lives there."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
+    def let_arrive(self) -> None:
+        """Wait for what was asked, for it is paid; before what answers is closed."""
+        self.run(self._arrive())
+
     async def ask(self, work: Work) -> Call:
         """Do `work` outside, on the wall's time; no time passes in a run meanwhile."""
         loop = asyncio.get_running_loop()
@@ -89,10 +93,13 @@ class Outside:
         for each in asked:
             each.hand_on()
 
-    async def _end(self) -> None:
-        """Let what was asked arrive, for it is paid; then end what is left."""
+    async def _arrive(self) -> None:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_PATIENCE_S)
+
+    async def _end(self) -> None:
+        """Let what was asked arrive, then end what is left."""
+        await self._arrive()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()

@@ -21,12 +21,13 @@ SHEET_SCHEMA = 1
 class ReportInput:
     """Everything a report tells. Without `evidence` it says that nothing was compared.
 
-    `version` and `commit` name the code, and `made_at` (RFC 3339) when the report was made: the
-    same input gives the same bytes.
+    `is_cut`: a person interrupted what the run was to be held against. `version` and `commit` name
+    the code, `made_at` (RFC 3339) when the report was made: the same input gives the same bytes.
     """
 
     result: RunResult
     evidence: Evidence | None = None
+    is_cut: bool = False
     warnings: tuple[DataWarning, ...] = ()
     version: str = ""
     commit: str = ""

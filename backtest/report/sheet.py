@@ -96,6 +96,8 @@ def _shouts(given: ReportInput, rows: Sequence[HeadlineRow]) -> list[str]:
     if result.ended is not Ended.COMPLETE:
         why = result.note or result.ended.value.replace("_", " ")
         shouts.append(f"PARTIAL: the run did not reach its end: {why}.")
+    elif given.is_cut:
+        shouts.append("PARTIAL: a person interrupted the controls, so none has judged the run.")
     made_of = rows[0].made_of if rows else None
     if result.ended is Ended.COMPLETE and not len(result.equity):
         shouts.append(f"EMPTY: {result.note}.")

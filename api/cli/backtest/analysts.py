@@ -24,7 +24,7 @@ from backtest.evidence.rehearsal import rehearse
 from backtest.evidence.runs import Inquiry
 from backtest.flips.budget import HardBudget
 from backtest.policy import MakePolicy
-from backtest.records import RunResult, RunSpec, Series
+from backtest.records import Ended, RunResult, RunSpec, Series
 from backtest.run.mapping import POLICY
 from backtest.run.running import Means, run
 from domain.errors import ConfigError
@@ -107,6 +107,7 @@ def _model(
     outside = stack.enter_context(Outside())
     llm = outside.run(_open(endpoint, _budget(config, asked, price)))
     stack.callback(lambda: outside.run(llm.aclose()))
+    stack.callback(outside.let_arrive)
     analyst = Asked(endpoint, cache, ending, model=llm, outside=outside, told=told)
     return _opened(spec, analyst, ending, runs=REPEATS)
 
@@ -159,7 +160,7 @@ def _estimate(
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     if controls is None:
         console.print("Estimating by a run of the rules...", style="dim")
-        run(series, spec, Means(analyst=metered))
+        _play(series, spec, analyst=metered)
         return
     console.print("Estimating by runs of the rules, as the controls need them...", style="dim")
     inquiry = Inquiry(
@@ -181,7 +182,11 @@ def _play(
     policies: MakePolicy | None = None,
     analyst: Analyst | None = None,
 ) -> RunResult:
-    return run(series, spec, Means(policies=policies, analyst=analyst))
+    """Play a run of the rules; who interrupts it has agreed to nothing, `--yes` or not."""
+    result = run(series, spec, Means(policies=policies, analyst=analyst))
+    if result.ended is Ended.INTERRUPTED:
+        raise KeyboardInterrupt
+    return result
 
 
 def _get_leave(asked: BacktestCommand, metered: Metered, price: Price | None) -> None:

@@ -75,8 +75,8 @@ def run_backtest(asked: BacktestCommand) -> bool:
                 evidence = judge(inquiry, kept, main=result, windows=windows)
             except KeyboardInterrupt:
                 is_interrupted = True
-        _tell_bill(who)
-    _tell(asked, result, evidence, warnings)
+    _tell_bill(who)
+    _tell(asked, result, evidence, warnings, is_cut=is_interrupted)
     if is_interrupted or result.ended is Ended.INTERRUPTED:
         raise KeyboardInterrupt
     return result.ended is Ended.COMPLETE
@@ -142,10 +142,13 @@ def _tell(
     result: RunResult,
     evidence: Evidence | None,
     warnings: Sequence[DataWarning],
+    *,
+    is_cut: bool = False,
 ) -> None:
     given = ReportInput(
         result=result,
         evidence=evidence,
+        is_cut=is_cut,
         warnings=tuple(warnings),
         version=version("autohedge"),
         commit=commit(),

@@ -72,6 +72,7 @@ def backtest(
     """
     from api.cli.backtest.asked import BacktestCommand
     from api.cli.backtest.command import run_backtest
+    from api.cli.backtest.interrupting import interruptible
 
     asked = BacktestCommand(
         symbols=tuple(symbols or ()),
@@ -101,5 +102,7 @@ def backtest(
         tries=tries,
         register=register,
     )
-    if not run_backtest(asked):
+    with interruptible():
+        is_whole = run_backtest(asked)
+    if not is_whole:
         raise typer.Exit(Exit.FINDING)
