@@ -145,6 +145,8 @@ def _frames(content: bytes) -> Iterator[bytes]:
 
 def csv_table(content: bytes, file: str) -> RawTable:
     """Read the bytes of a CSV file whose first line names the columns."""
+    if b"\0" in content:
+        raise _unreadable(file, "it holds bytes that are no text in UTF-8")
     header = content[: content.find(b"\n")] if b"\n" in content else content
     delimiter = max(_DELIMITERS, key=lambda each: header.count(each.encode()))
     broken: list[Any] = []

@@ -194,6 +194,10 @@ def test_no_file_an_empty_file_and_bytes_that_are_no_text_are_refused(tmp_path, 
     assert refused(tmp_path / "empty.csv").code == "DATA_UNREADABLE"
     (tmp_path / "odd.csv").write_bytes(b"\xff\xfe\x00\x01,\n\xff")
     assert refused(tmp_path / "odd.csv").code in {"DATA_UNREADABLE", "COLUMN_MISSING"}
+    (tmp_path / "bytes.csv").write_bytes(bytes(range(256)) * 10)
+    assert "no text" in refused(tmp_path / "bytes.csv").line
+    (tmp_path / "excel.csv").write_text("date,close\n2024-01-02,1\n", encoding="utf-16")
+    assert "no text" in refused(tmp_path / "excel.csv").line
     (tmp_path / "odd.parquet").write_bytes(b"PAR1")
     assert refused(tmp_path / "odd.parquet").code == "DATA_UNREADABLE"
     assert refused(tmp_path / "odd.xlsx").code == "DATA_UNKNOWN"
