@@ -173,6 +173,10 @@ class Recorder:
         return Curves(ts_ns=steps, equity=cash + value, cash=cash, exposure=exposure)
 
 
+SHORT_WARMUP = 60
+"""About as few bars as the indicators can do with."""
+
+
 def first_step(told_ns: Ints, start_ns: int, warmup: int) -> int | None:
     """Return when a symbol may first be decided on; none when its bars never suffice."""
     at = max(int(np.searchsorted(told_ns, start_ns)), warmup - 1)
@@ -182,9 +186,10 @@ def first_step(told_ns: Ints, start_ns: int, warmup: int) -> int | None:
 def too_short(n_bars: Mapping[str, int], warmup: int) -> str:
     """Say why nothing was decided: no bar follows one that the indicators are warm at."""
     symbol = max(n_bars, key=lambda each: n_bars[each])
+    shorter = "" if warmup <= SHORT_WARMUP else f", or shorten it by --set warmup={SHORT_WARMUP}"
     return (
         f"nothing was decided: the first {warmup} bars warm the indicators up, and {symbol} has "
-        f"{n_bars[symbol]}: begin earlier by --from, or shorten it by --set warmup=60"
+        f"{n_bars[symbol]}: begin earlier by --from, or give more bars{shorter}"
     )
 
 

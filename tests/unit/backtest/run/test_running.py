@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -30,6 +31,10 @@ class Once:
         if view.n == self._buy:
             return 1.0
         return 0.0 if view.n >= self._sell else None
+
+
+def replace_settings(told, **settings):
+    return msgspec.structs.replace(told, settings=tuple(settings.items()))
 
 
 def once(buy=70, sell=75):
@@ -222,6 +227,9 @@ def test_too_few_bars_say_so(bars, spec):
     result = run([series], spec(series))
     assert (result.ended, result.decisions) == (Ended.COMPLETE, ())
     assert "60 bars" in result.note
+    assert "--set" not in result.note  # As short already as it says it could be.
+    longer = replace_settings(spec(series), warmup="250")
+    assert "--set warmup=60" in run([series], longer).note
 
 
 def test_every_baseline_runs_through_the_gate(random_walk, spec):
