@@ -14,11 +14,13 @@ import pytest
 from backtest.run.workers import Workers
 
 PROGRAM = """
-import os, sys, time
+import signal
 from backtest.run.workers import Workers
 from tests_of_workers import work
 
 if __name__ == "__main__":
+    # A background job of a script is born with Ctrl-C ignored, and so are these tests in one.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with Workers(2) as pool:
         for each in pool.map(work, range(4)):
             print(each)
