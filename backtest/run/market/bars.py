@@ -272,7 +272,7 @@ class BarMarket:
             is_awake = hearer.wants(track)
             is_silent = track.is_plain[at] and clock.now < due_ns and not book.open
             if is_awake or is_watched or not is_silent:
-                self._tell_end(track, is_awake=is_awake)
+                self._tell_end(track, is_shown=is_awake or is_watched)
                 track.at = at + 1
                 return
             self._pass(track)
@@ -281,7 +281,8 @@ class BarMarket:
                 return
             clock.now = track.told_ns[at]
 
-    def _tell_end(self, track: Track, *, is_awake: bool) -> None:
+    def _tell_end(self, track: Track, *, is_shown: bool) -> None:
+        """Tell a bar's end singly; `is_shown`: somebody in the engine looks at its close."""
         self._break_silence()
         at, symbol = track.at, track.symbol
         price = track.close[at]
@@ -294,8 +295,8 @@ class BarMarket:
             self._move(track, price)
         else:
             track.price = price
-            self._venue_sees(track, price, self._left(track, at), self._clock.now)
-        if is_awake or (is_held and self._hearer.watches(symbol)):
+            self._venue_sees(track, at, self._clock.now)
+        if is_shown:
             self._engine_sees(track)
         self._store.apply((bar,))
         track.shown = track.passed = at + 1
@@ -326,8 +327,9 @@ class BarMarket:
         if not self._silent:
             return
         for track in self._silent:
-            last_ns = track.told_ns[track.passed - 1]
-            self._venue_sees(track, track.price, self._left(track, track.passed - 1), last_ns)
+            last = track.passed - 1
+            last_ns = track.told_ns[last]
+            self._venue_sees(track, last, last_ns)
             self._store.apply_run(track.symbol, track.silent(), last_ns)
         self._silent.clear()
 
@@ -345,10 +347,12 @@ class BarMarket:
 
     def _show(self, track: Track, price: float) -> None:
         track.price = price
-        self._venue_sees(track, price, self._left(track, track.at), self._clock.now)
+        self._venue_sees(track, track.at, self._clock.now)
         self._engine_sees(track)
 
-    def _venue_sees(self, track: Track, price: float, size: float, now_ns: int) -> None:
+    def _venue_sees(self, track: Track, at: int, now_ns: int) -> None:
+        """Show the venue where the price stands, in bar `at`."""
+        price, size = track.price, self._left(track, at)
         half = self._half * price
         self._venue.on_quote(track.symbol, price - half, size, price + half, size, now_ns)
         self._venue.on_trade(track.symbol, price, size, now_ns)
