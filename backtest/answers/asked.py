@@ -17,26 +17,13 @@ from backtest.answers.cache import AnswerCache, key_of
 from backtest.answers.outside import Outside
 from backtest.records import Ended
 from domain.decisions import Answer, Brief, Call
-from domain.errors import (
-    AnalystRateLimited,
-    AnalystTimeout,
-    AnalystUnavailable,
-    BudgetSpent,
-)
+from domain.errors import AnalystUnavailable, BudgetSpent
 from graph.analysts.llm import Llm
 from graph.analysts.model.conversation import BUILT_IN, Prompt, Told, converse
-from graph.analysts.model.endpoint import (
-    KEY_REFUSED,
-    MODEL_UNKNOWN,
-    REQUEST_REFUSED,
-    EndpointConfig,
-)
+from graph.analysts.model.endpoint import FINAL, PASSING, EndpointConfig
 
 PAUSES_S = (0.5, 2.0, 8.0)
 """How long to wait before asking again what did not arrive; seconds of the wall's time."""
-
-_PASSING = frozenset({AnalystUnavailable.code, AnalystTimeout.code, AnalystRateLimited.code})
-_FINAL = frozenset({KEY_REFUSED, MODEL_UNKNOWN, REQUEST_REFUSED})
 
 
 @dataclass(slots=True)
@@ -112,7 +99,7 @@ class Asked:
             )
             return _missing(prompt, attempt, self._config.model)
         call = await outside.ask(lambda: self._ask(model, key, prompt, attempt))
-        if call.error in _PASSING | _FINAL:
+        if call.error in PASSING | FINAL:
             self._ending.end(Ended.ANALYST_FAILED, f"the endpoint failed for good: {call.error}")
         elif call.error == BudgetSpent.code:
             self._ending.end(
@@ -128,7 +115,7 @@ class Asked:
         if call.error != BudgetSpent.code:
             self.bill.asked += 1
             self.bill.paid_usd += call.cost_usd
-        if call.error not in _PASSING | _FINAL | {BudgetSpent.code}:
+        if call.error not in PASSING | FINAL | {BudgetSpent.code}:
             self._cache.put(key, call)
         return call
 
@@ -137,7 +124,7 @@ async def _patiently(model: Llm, prompt: Prompt, attempt: int) -> Call:
     """Ask, and ask again while nothing arrives; a rate limit holds the next try back by itself."""
     for pause_s in PAUSES_S:
         call = await model.speak(prompt, attempt)
-        if call.error not in _PASSING:
+        if call.error not in PASSING:
             return call
         await asyncio.sleep(pause_s)
     return await model.speak(prompt, attempt)

@@ -7,12 +7,8 @@ from math import fsum
 
 from backtest.flips.records import NOBODY, Change, Sample, Stand
 from domain.decisions import Decision, Outcome
-from domain.errors import (
-    AnalystRateLimited,
-    AnalystTimeout,
-    AnalystUnavailable,
-    BudgetSpent,
-)
+from domain.errors import BudgetSpent
+from graph.analysts.model.endpoint import PASSING
 from graph.analysts.own import RAISED
 
 # Sizes that differ by less are the same order: a tick moved, or a quantity was floored.
@@ -21,15 +17,7 @@ SIZE_TOLERANCE = Decimal("0.01")
 # The agents ordered; what a person or the clock said to it afterwards is nobody's answer.
 _AFTER_THE_ORDER = frozenset({Outcome.AWAITING_APPROVAL, Outcome.REFUSED, Outcome.EXPIRED})
 
-UNANSWERED = frozenset(
-    {
-        AnalystRateLimited.code,
-        AnalystTimeout.code,
-        AnalystUnavailable.code,
-        BudgetSpent.code,
-        RAISED,
-    }
-)
+UNANSWERED = PASSING | {BudgetSpent.code, RAISED}
 """Why a run abstained without a word of the model's. An answer outside its schema is an answer."""
 
 

@@ -13,14 +13,12 @@ from domain.decisions import Answer, Brief, Call
 from graph.analysts.llm import Llm
 from graph.analysts.model.conversation import BUILT_IN, Prompt, Told, converse
 from graph.analysts.model.endpoint import (
-    KEY_REFUSED,
-    MODEL_UNKNOWN,
-    REQUEST_REFUSED,
+    FINAL,
     EndpointConfig,
 )
 
 # What says nothing about the model's mind, and is asked again another time.
-_NO_ANSWER = UNANSWERED | {KEY_REFUSED, MODEL_UNKNOWN, REQUEST_REFUSED}
+_NO_ANSWER = UNANSWERED | FINAL
 
 
 class Remembering:

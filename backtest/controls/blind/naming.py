@@ -8,17 +8,11 @@ from typing import Any
 
 from backtest.controls.blind.attack import Ask, Guess
 from domain.decisions import Brief, Call, Role
-from domain.errors import (
-    AnalystRateLimited,
-    AnalystTimeout,
-    AnalystUnavailable,
-    BudgetSpent,
-    InvalidAnswer,
-)
+from domain.errors import AnalystUnavailable, BudgetSpent, InvalidAnswer
 from domain.market import Window
 from graph.agent import read_json
 from graph.analysts.model.conversation import AGENTS, Prompt, compose
-from graph.analysts.model.endpoint import KEY_REFUSED, MODEL_UNKNOWN, REQUEST_REFUSED
+from graph.analysts.model.endpoint import FINAL, PASSING
 
 MAX_TICKER = 16
 _MONTH = re.compile(r"\d{4}-\d\d")
@@ -45,17 +39,7 @@ SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
 }
 
-_UNANSWERED = frozenset(
-    {
-        AnalystUnavailable.code,
-        AnalystTimeout.code,
-        AnalystRateLimited.code,
-        BudgetSpent.code,
-        KEY_REFUSED,
-        MODEL_UNKNOWN,
-        REQUEST_REFUSED,
-    }
-)
+_UNANSWERED = PASSING | FINAL | {BudgetSpent.code}
 
 Speak = Callable[[Prompt, int], Awaitable[Call]]
 """Put one prompt to a model (`backtest.answers.Asked.speak`)."""

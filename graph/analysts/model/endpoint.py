@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 KEY_REFUSED = "ANALYST_KEY_REFUSED"
 MODEL_UNKNOWN = "ANALYST_MODEL_UNKNOWN"
 REQUEST_REFUSED = "ANALYST_REQUEST_REFUSED"
+FINAL = frozenset({KEY_REFUSED, MODEL_UNKNOWN, REQUEST_REFUSED})
+"""What comes again however often it is asked."""
+PASSING = frozenset({AnalystUnavailable.code, AnalystTimeout.code, AnalystRateLimited.code})
+"""What may be answered when it is asked again."""
 
 # What a 429 without a readable Retry-After asks for: a minute's budget renews in a minute.
 DEFAULT_PAUSE_S = 60.0
