@@ -130,15 +130,11 @@ class Candles:
         """
         first, last = bars[0], bars[-1]
         ends = last.ts_event + self.interval_ns
-        is_gapless = first.ts_event == self.closed_until and (
-            ends - first.ts_event == len(bars) * self.interval_ns
-        )
+        is_alone = first.interval_s == self.interval_s and not self.pieces
         is_always_open = self._sessions is None or self.interval_s != MINUTE_S
-        if (
-            first.interval_s != self.interval_s
-            or self.pieces
-            or not (is_gapless and is_always_open)
-        ):
+        is_behind = first.ts_event == self.closed_until
+        is_gapless = ends - first.ts_event == len(bars) * self.interval_ns
+        if not (is_alone and is_always_open and is_behind and is_gapless):
             return False
         n_repaired = self._repair_ns // self.interval_ns + 1
         by_start = {bar.ts_event: bar for bar in bars[-n_repaired:]}

@@ -15,8 +15,6 @@ from struct import Struct
 from struct import error as StructError  # noqa: N812 - it is an exception class
 from typing import Any
 
-import msgspec
-
 from domain.bars import (
     GRACE_NS,
     BarChange,
@@ -47,34 +45,14 @@ from feeds.alpaca.wire import (
 from feeds.gaps import Backfill
 from feeds.news import cleaned, spelled
 from feeds.store.checks import is_sound, mids_at_edges, quote_reason, sessions_of, to_message
+from feeds.store.config import StoreConfig
 from feeds.store.reading import MAX_AHEAD_NS, Reader
 from feeds.store.symbols import Received, SymbolBook
 from feeds.store.view import Glance, MarketView
 
-MIN_HISTORY = 250
 split_stamp = Struct(">II").unpack
 """Split a MessagePack timestamp 64 into (fraction, seconds). The fraction counts quarters of a
 nanosecond: the two bits below it are the seconds' highest, which are 0 until the year 2106."""
-
-
-class StoreConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What a store keeps. `window_bars` is how many closed bars a view shows.
-
-    `is_seldom_read`: the indicators see bars only when somebody asks for them; after a long silence
-    they are opened anew on the kept history, as after a gap.
-    """
-
-    symbols: tuple[str, ...]
-    interval_s: int = 60
-    window_bars: int = 50
-    warmup_bars: int = 50
-    min_indicator_bars: int = MIN_HISTORY
-    is_seldom_read: bool = False
-
-    @property
-    def history_bars(self) -> int:
-        """Return how many closed bars are kept a symbol."""
-        return max(MIN_HISTORY, self.window_bars, self.min_indicator_bars)
 
 
 class RollingStore:

@@ -18,22 +18,13 @@ from journal.audit.database import audit
 from journal.database import JournalConfig
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit/backtest/run"))
-from walks import walk
-
-from domain.records import format_ns
+from walks import written
 
 
 @pytest.fixture
 def bars(tmp_path):
     """A file of 130 daily bars."""
-    series, path = walk("AAPL", 130), tmp_path / "AAPL.csv"
-    rows = zip(
-        (format_ns(ts) for ts in series.ts_ns.tolist()),
-        series.open, series.high, series.low, series.close, series.volume, strict=True,
-    )  # fmt: skip
-    lines = ["time,open,high,low,close,volume", *(",".join(map(str, row)) for row in rows)]
-    path.write_text("\n".join(lines))
-    return path
+    return written(tmp_path, 130)
 
 
 def asked(bars, **changes):

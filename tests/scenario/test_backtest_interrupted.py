@@ -14,10 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from domain.records import format_ns
-
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit/backtest/run"))
-from walks import walk
+from walks import written
 
 ANSWER_S = 0.3
 
@@ -68,14 +66,7 @@ def endpoint():
 @pytest.fixture
 def data(tmp_path):
     """A file of 76 daily bars."""
-    series, path = walk("AAPL", 76), tmp_path / "AAPL.csv"
-    rows = zip(
-        (format_ns(ts) for ts in series.ts_ns.tolist()),
-        series.open, series.high, series.low, series.close, series.volume, strict=True,
-    )  # fmt: skip
-    lines = ["time,open,high,low,close,volume", *(",".join(map(str, row)) for row in rows)]
-    path.write_text("\n".join(lines))
-    return path
+    return written(tmp_path, 76)
 
 
 def begin(data, *options, **own):

@@ -20,7 +20,7 @@ from domain.errors import ConfigError
 from domain.records import format_ns
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit/backtest/run"))
-from walks import walk
+from walks import walk, written
 
 
 @pytest.fixture
@@ -43,18 +43,6 @@ def serve(monkeypatch):
 
         yield served
         world.run(stack.aclose())
-
-
-def written(tmp_path, n):
-    """Write a file of so many daily bars."""
-    series, path = walk("AAPL", n), tmp_path / "AAPL.csv"
-    rows = zip(
-        (format_ns(ts) for ts in series.ts_ns.tolist()),
-        series.open, series.high, series.low, series.close, series.volume, strict=True,
-    )  # fmt: skip
-    lines = ["time,open,high,low,close,volume", *(",".join(map(str, row)) for row in rows)]
-    path.write_text("\n".join(lines))
-    return path
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from api.assembly.mapping import analyst_of
 from api.cli.backtest.asked import BacktestCommand, spec_of
+from api.cli.backtest.interrupting import play
 from api.settings import Config
 from backtest.answers import AnswerCache, Asked, Ending, Metered
 from backtest.answers.asked import Bill
@@ -23,10 +24,9 @@ from backtest.controls.switches import Controls
 from backtest.evidence.rehearsal import rehearse
 from backtest.evidence.runs import Inquiry
 from backtest.flips.budget import HardBudget
-from backtest.policy import MakePolicy
-from backtest.records import Ended, RunResult, RunSpec, Series
+from backtest.records import RunSpec, Series
 from backtest.run.mapping import POLICY
-from backtest.run.running import Means, run
+from backtest.run.running import Means
 from domain.errors import ConfigError
 from domain.ports import Analyst, Budget
 from engine.clock import LiveClock
@@ -160,33 +160,19 @@ def _estimate(
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     if controls is None:
         console.print("Estimating by a run of the rules...", style="dim")
-        _play(series, spec, analyst=metered)
+        play(series, spec, analyst=metered)
         return
     console.print("Estimating by runs of the rules, as the controls need them...", style="dim")
     inquiry = Inquiry(
         series=series,
         spec=spec,
-        play=_play,
+        play=play,
         analyst=metered.of_sample,
         controls=controls,
         repeats=REPEATS,
         random_traders=asked.random_traders,
     )
     rehearse(inquiry, metered.name_nothing)
-
-
-def _play(
-    series: Sequence[Series],
-    spec: RunSpec,
-    *,
-    policies: MakePolicy | None = None,
-    analyst: Analyst | None = None,
-) -> RunResult:
-    """Play a run of the rules; who interrupts it has agreed to nothing, `--yes` or not."""
-    result = run(series, spec, Means(policies=policies, analyst=analyst))
-    if result.ended is Ended.INTERRUPTED:
-        raise KeyboardInterrupt
-    return result
 
 
 def _get_leave(asked: BacktestCommand, metered: Metered, price: Price | None) -> None:

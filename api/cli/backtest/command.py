@@ -21,9 +21,9 @@ from api.cli.backtest.asked import (
     spec_of,
     ticks_spec_of,
 )
+from api.cli.backtest.interrupting import play
 from api.cli.backtest.refusals import refuse_idle
 from api.cli.source import commit
-from backtest.answers import Ending
 from backtest.controls.registration import Registration, entry_of
 from backtest.controls.registration import load as load_registration
 from backtest.controls.selection import Tries
@@ -33,8 +33,7 @@ from backtest.data import DataWarning, stream
 from backtest.evidence.judge import Kept, judge
 from backtest.evidence.records import Evidence
 from backtest.evidence.runs import Inquiry, Listening
-from backtest.policy import MakePolicy
-from backtest.records import Ended, RunResult, RunSpec, Series
+from backtest.records import Ended, RunResult, Series
 from backtest.report import write_html, write_json
 from backtest.report.records import ReportInput
 from backtest.report.sheet import COST_FREE
@@ -43,7 +42,7 @@ from backtest.run.running import Means, run, run_ticks
 from backtest.run.running import Progress as Tell
 from backtest.run.windows import Windowed, run_windows, tasks_of
 from backtest.statistics.figures import equity_of, total_return
-from domain.ports import Analyst, Entry
+from domain.ports import Entry
 
 
 def run_backtest(asked: BacktestCommand) -> bool:
@@ -100,7 +99,7 @@ def _inquiry(
     return Inquiry(
         series=series,
         spec=who.spec,
-        play=partial(_play, first=first, ending=who.means.ending),
+        play=partial(play, first=first, ending=who.means.ending),
         analyst=who.of_run,
         policies=who.means.policies,
         controls=controls,
@@ -109,25 +108,6 @@ def _inquiry(
         tell=lambda line: console.print(line, style="dim", markup=False),
         cut=lambda: who.means.ending.note,
     )
-
-
-def _play(
-    series: Sequence[Series],
-    spec: RunSpec,
-    *,
-    policies: MakePolicy | None = None,
-    analyst: Analyst | None = None,
-    first: Sequence[Entry] = (),
-    ending: Ending,
-) -> RunResult:
-    """Play one of the runs beside; a person who interrupts it interrupts all of them."""
-    means = Means(policies=policies, analyst=analyst, first=first)
-    if analyst is not None:
-        means = replace(means, ending=ending)
-    result = run(series, spec, means)
-    if result.ended is Ended.INTERRUPTED:
-        raise KeyboardInterrupt
-    return result
 
 
 def _tell_bill(who: Opened) -> None:

@@ -3,14 +3,43 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from rich.console import Console
+
+from backtest.answers import Ending
+from backtest.policy import MakePolicy
+from backtest.records import Ended, RunResult, RunSpec, Series
+from backtest.run.running import Means, run
+from domain.ports import Analyst, Entry
 
 GOES_ON = (
     "Interrupted. The same command runs it again: what a model has answered is not paid for twice."
 )
+
+
+def play(
+    series: Sequence[Series],
+    spec: RunSpec,
+    *,
+    policies: MakePolicy | None = None,
+    analyst: Analyst | None = None,
+    first: Sequence[Entry] = (),
+    ending: Ending | None = None,
+) -> RunResult:
+    """Play one of the runs that another needs; who interrupts it interrupts all of them.
+
+    `ending` is the analyst's own: a policy's run does not end with it.
+    """
+    means = Means(policies=policies, analyst=analyst, first=first)
+    if analyst is not None and ending is not None:
+        means = replace(means, ending=ending)
+    result = run(series, spec, means)
+    if result.ended is Ended.INTERRUPTED:
+        raise KeyboardInterrupt
+    return result
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,18 @@ def walk(symbol: str, n: int, *, seed: int = 1, interval_s: int = DAY_S) -> Seri
     """A random walk of one per cent a bar."""
     steps = np.random.default_rng(seed).normal(0, 0.01, n)
     return series_of(symbol, (100 * np.exp(np.cumsum(steps))).tolist(), interval_s)
+
+
+def written(folder: Path, n: int, *, symbol: str = "AAPL") -> Path:
+    """Write a random walk of so many daily bars as a CSV file, named after its symbol."""
+    series, path = walk(symbol, n), folder / f"{symbol}.csv"
+    rows = zip(
+        (format_ns(ts) for ts in series.ts_ns.tolist()),
+        series.open, series.high, series.low, series.close, series.volume, strict=True,
+    )  # fmt: skip
+    lines = ["time,open,high,low,close,volume", *(",".join(map(str, row)) for row in rows)]
+    path.write_text("\n".join(lines))
+    return path
 
 
 def spec_of(*series: Series, analyst: str = "rules", **changes: Any) -> RunSpec:
