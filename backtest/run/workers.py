@@ -5,9 +5,18 @@ from __future__ import annotations
 import os
 import signal
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import active_children, get_context, parent_process
 from threading import Thread
 from types import TracebackType
+
+from domain.errors import AutoHedgeError
+
+
+class WorkerLost(AutoHedgeError):
+    """A worker is gone, and what it was to answer with it."""
+
+    code = "WORKER_LOST"
 
 
 class Workers(ProcessPoolExecutor):
@@ -34,11 +43,16 @@ class Workers(ProcessPoolExecutor):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Wait for what was asked; end at once after an error."""
+        """Wait for what was asked; end at once after an error. Raises `WorkerLost`."""
         if kind is None:
             self.shutdown()
-        else:
-            self.end()
+            return
+        self.end()
+        if isinstance(error, BrokenProcessPool):
+            raise WorkerLost(
+                "A process that was at work has ended by itself: it was killed, or memory ran out.",
+                remedy="Run it again, with fewer --jobs if memory is short.",
+            ) from error
 
 
 def _obey() -> None:

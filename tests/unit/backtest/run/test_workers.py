@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from backtest.run.workers import Workers
+from backtest.run.workers import WorkerLost, Workers
 
 PROGRAM = """
 import signal
@@ -72,6 +72,13 @@ def test_nobody_works_on_for_a_process_that_has_ended(started, how):
     process.send_signal(how)
     assert process.wait(timeout=60) != 0
     assert all(is_gone(pid) for pid in workers)
+
+
+def test_a_worker_that_is_killed_is_told_in_one_line():
+    """The system kills who takes too much memory; what was seen of it was a traceback."""
+    with pytest.raises(WorkerLost, match="killed, or memory ran out") as lost, Workers(1) as pool:
+        list(pool.map(os.kill, [pool.submit(os.getpid).result()], [signal.SIGKILL]))
+    assert "--jobs" in lost.value.remedy
 
 
 def test_what_was_asked_is_answered_in_its_order():
