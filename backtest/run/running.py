@@ -20,8 +20,8 @@ from backtest.run.market.ticks import TickMarket
 from backtest.run.market.venue import (
     calendar_of,
     instrument_at,
-    is_sessioned,
     sessions_between,
+    sessions_kept,
 )
 from backtest.run.recorder import prices_of
 from backtest.run.stage import Frame, Means, Prices, Progress, Stage, perform
@@ -167,14 +167,13 @@ class _BarStage(Stage):
 def _frame_of(series: Sequence[Series], spec: RunSpec, choices: Choices) -> Frame:
     first_ns = min(int(each.ts_ns[0]) for each in series)
     last_ns = max(int(each.ts_ns[-1]) for each in series) + spec.interval_s * NS_PER_S
-    sessions = sessions_between(first_ns, last_ns)
-    is_in_sessions = is_sessioned(choices, series, sessions)
+    sessions = sessions_kept(choices, series, first_ns, last_ns)
     return Frame(
         first_ns=first_ns,
         start_ns=max(first_ns, parse_ns(spec.start)),
         last_ns=last_ns,
-        calendar=calendar_of(is_in_sessions=is_in_sessions, sessions=sessions),
-        is_always_open=not is_in_sessions,
+        calendar=calendar_of(sessions),
+        is_always_open=sessions is None,
         instruments={
             each.symbol: instrument_at(each.symbol, float(each.low.min()), choices)
             for each in series
@@ -200,15 +199,13 @@ class _TickStage(Stage):
         choices = choices_of(spec)
         first_ns = min(ts_ns for ts_ns, _ in first_prices.values())
         last_ns = max(parse_ns(spec.end), first_ns)
-        is_in_sessions = choices.sessions == "xnys"
+        sessions = sessions_between(first_ns, last_ns) if choices.sessions == "xnys" else None
         frame = Frame(
             first_ns=first_ns,
             start_ns=max(first_ns, parse_ns(spec.start)),
             last_ns=last_ns,
-            calendar=calendar_of(
-                is_in_sessions=is_in_sessions, sessions=sessions_between(first_ns, last_ns)
-            ),
-            is_always_open=not is_in_sessions,
+            calendar=calendar_of(sessions),
+            is_always_open=sessions is None,
             instruments={
                 symbol: instrument_at(symbol, price, choices)
                 for symbol, (_, price) in first_prices.items()

@@ -29,19 +29,25 @@ _LATENCY_NS = 20_000_000
 """From a request to its effect at the market: a round trip to a broker on the same continent."""
 
 
-def is_sessioned(choices: Choices, series: Sequence[Series], calendar: TradingCalendar) -> bool:
-    """Tell whether the run keeps to New York's sessions; raises `ConfigError` for a wrong word.
+def sessions_kept(
+    choices: Choices, series: Sequence[Series], first_ns: int, last_ns: int
+) -> TradingCalendar | None:
+    """Return New York's sessions of a span where a run on bars keeps to them, else none.
 
     Daily bars are sessions themselves. `auto` looks whether the bars of shares lie within them.
+    Raises `ConfigError` for a wrong word.
     """
     if choices.sessions not in {"auto", "xnys", "always"}:
         raise ConfigError(f"sessions is {choices.sessions!r}.", remedy="Use auto, xnys or always.")
+    if choices.sessions == "xnys":
+        return sessions_between(first_ns, last_ns)
     shares = [each for each in series if asset_class_of(each.symbol) is AssetClass.STOCK]
-    if choices.sessions != "auto":
-        return choices.sessions == "xnys"
-    if not shares or any(each.interval_s >= DAY_S for each in shares):
-        return False
-    return all(_share_outside(each, calendar) <= _OUTSIDE for each in shares)
+    is_asked = choices.sessions == "auto" and shares
+    if not is_asked or any(each.interval_s >= DAY_S for each in shares):
+        return None
+    sessions = sessions_between(first_ns, last_ns)
+    lies_within = all(_share_outside(each, sessions) <= _OUTSIDE for each in shares)
+    return sessions if lies_within else None
 
 
 def sessions_between(first_ns: int, last_ns: int) -> TradingCalendar:
@@ -63,9 +69,9 @@ def _new_york(start: pd.Timestamp, end: pd.Timestamp) -> tuple[tuple[int, int], 
     return tuple(zip(opens.tolist(), closes.tolist(), strict=True))
 
 
-def calendar_of(*, is_in_sessions: bool, sessions: TradingCalendar) -> Calendar:
-    """Return when the engine believes its markets open."""
-    return sessions if is_in_sessions else AlwaysOpenCalendar()
+def calendar_of(sessions: TradingCalendar | None) -> Calendar:
+    """Return when the engine believes its markets open: always, where no sessions are kept."""
+    return AlwaysOpenCalendar() if sessions is None else sessions
 
 
 def instrument_at(symbol: str, price: float, choices: Choices) -> Instrument:
